@@ -1,0 +1,123 @@
+# shellcheck shell=bash
+# What guest tests share. A script starts with `. tests/guest/lib/lib.sh`; from then on the first command that fails
+# ends it as a failure, with the line. Daemons started with start_vtpmd are ended when the script ends.
+
+set -eEuo pipefail
+shopt -s inherit_errexit
+
+# A directory of this script's own, on a tmpfs, empty at the start.
+WORK=$(mktemp -d "$TMPDIR/test.XXXXXX")
+OUTPUT=$WORK/output # what the last command of expect_exit or capture printed, stdout and stderr
+LIB=tests/guest/lib
+
+export TPM2TOOLS_TCTI=device:/dev/vtpm0
+export TPM_INTERFACE_TYPE=dev TPM_DEVICE=/dev/vtpm0 # IBM's tools
+export TPM_DATA_DIR=$WORK
+
+checks=0       # how many expectations were met
+declare -A pids # daemons by name, as given by their pid files
+
+finish() {
+    local code=$? name
+    trap - EXIT ERR
+    for name in "${!pids[@]}"; do kill -KILL "${pids[$name]}" 2>/dev/null || true; done
+    if ((code == 0 && checks == 0)); then
+        echo "FAIL: ${0##*/} expected nothing" >&2
+        code=1
+    fi
+    if ((code == 0)); then echo "passed: ${0##*/}, $checks expectations met"; fi
+    [[ ${VTPM_GUEST:-} == uml ]] || rm -rf -- "$WORK"
+    exit "$code"
+}
+trap finish EXIT
+trap 'fail "exit code $? of: $BASH_COMMAND"' ERR
+
+# Ends the script as failed, saying where.
+fail() {
+    trap - ERR
+    local depth
+    echo "FAIL: $*" >&2
+    for ((depth = 0; depth < ${#FUNCNAME[@]} - 1; depth++)); do
+        echo "    at ${BASH_SOURCE[depth + 1]##*/}:${BASH_LINENO[depth]}" >&2
+    done
+    exit 1
+}
+
+step() { printf '\n== %s\n' "$*"; }
+
+# expect_eq ACTUAL EXPECTED WHAT
+expect_eq() {
+    [[ $1 == "$2" ]] || fail "$3: '$1' instead of '$2'"
+    ((checks += 1))
+}
+
+# expect_ne ACTUAL UNWANTED WHAT
+expect_ne() {
+    [[ $1 != "$2" ]] || fail "$3: '$1'"
+    ((checks += 1))
+}
+
+# expect_exit CODE COMMAND...: the command ends with that code; what it printed is in $OUTPUT. A command that takes more
+# than 60 seconds has failed.
+expect_exit() {
+    local code=0 wanted=$1
+    shift
+    timeout 60 "$@" >"$OUTPUT" 2>&1 </dev/null || code=$?
+    if [[ $code != "$wanted" ]]; then
+        cat "$OUTPUT" >&2
+        fail "exit code $code instead of $wanted: $*"
+    fi
+    ((checks += 1))
+}
+
+# expect_output REGEX: the last expect_exit's command printed a match.
+expect_output() {
+    if ! grep -Eq -- "$1" "$OUTPUT"; then
+        cat "$OUTPUT" >&2
+        fail "nothing printed matches '$1'"
+    fi
+    ((checks += 1))
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds, or fails the script.
+wait_for() {
+    local seconds=$1 end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < end)) || fail "not within $seconds seconds: $*"
+        sleep 0.1
+    done
+}
+
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+is_missing() { [[ ! -e $1 ]]; }
+
+# start_vtpmd NAME ARGS...: a daemon that answers on /dev/NAME when this returns. With NAME auto, DEVICE says which.
+start_vtpmd() {
+    local name=$1
+    shift
+    expect_exit 0 vtpmd --device "$name" --daemon --pid-file "$WORK/$name.pid" "$@"
+    if [[ $name == auto ]]; then DEVICE=$(<"$OUTPUT"); else DEVICE=/dev/$name; fi
+    pids[$name]=$(<"$WORK/$name.pid")
+    kill -0 "${pids[$name]}" || fail "the pid file names no process"
+    [[ -c $DEVICE ]] || fail "$DEVICE is not there although vtpmd says it is ready"
+}
+
+# stop_vtpmd [NAME [SIGNAL]]: the daemon ends, its node goes.
+stop_vtpmd() {
+    local name=${1:-vtpm0} pid
+    pid=${pids[$name]}
+    kill -"${2:-TERM}" "$pid"
+    wait_for 20 is_gone "$pid"
+    wait_for 5 is_missing "/dev/$name"
+    unset "pids[$name]"
+}
+
+# The TPM's answer to raw command bytes, both in hex: the last word of the shortest client there is.
+tpm_send() { python3 $LIB/send.py "${DEVICE:-/dev/vtpm0}" "$@"; }
+
+# There is no resource manager on the raw node: what tpm2-tools loaded stays until it is flushed.
+flush() { tpm2_flushcontext -t; }
+
+# pcr BANK INDEX: its value in lower-case hex
+pcr() { tpm2_pcrread "$1:$2" | awk 'END { print tolower(substr($NF, 3)) }'; }

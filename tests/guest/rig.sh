@@ -1,0 +1,36 @@
+#!/bin/bash
+# guest: --mem 768M --timeout 100 --udev
+# The rig, seen from inside: what README.md promises to a guest test is there, and the host's files are safe.
+
+. tests/guest/lib/lib.sh
+
+step "the kernel's CUSE is there"
+expect_eq "$(stat -c '%F %Hr:%Lr' /dev/cuse)" "character special file 10:203" "/dev/cuse"
+
+step "the environment is the promised one"
+expect_eq "$(readlink -f tests/guest/rig.sh)" "$(readlink -f "$0")" "the current directory is the repository's"
+expect_eq "$(stat -f -c %T "$TMPDIR")" tmpfs "file system of TMPDIR"
+expect_eq "${PATH%%:*}" "$VTPM_BIN" "first directory of PATH"
+expect_eq "$(id -u)" 0 "user"
+expect_exit 0 python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); socket.create_connection(s.getsockname())'
+expect_exit 0 udevadm control --ping
+for file in /dev/null /dev/shm/file /run/file; do expect_exit 0 bash -c "echo x >$file"; done
+expect_exit 0 python3 -c 'import pty; pty.openpty()'
+
+step "a process's vector registers survive the switch to another"
+openssl rand -out "$WORK/data" 30000000
+expected=$(openssl sha512 "$WORK/data")
+for i in 1 2 3 4; do openssl sha512 "$WORK/data" >"$WORK/sum$i" & done
+wait
+for i in 1 2 3 4; do expect_eq "$(<"$WORK/sum$i")" "$expected" "one of four digests computed at once"; done
+
+# The other half of the test, rig_outside.sh, looks whether the host sees any of this.
+if [[ $VTPM_GUEST == uml ]]; then
+    step "every file can be changed here"
+    marker=${VTPM_RIG_MARKER:-/etc/vtpm-rig-marker}
+    echo changed >"$marker"
+    expect_eq "$(<"$marker")" changed "a file written here"
+    rm tests/guest/README.md
+    expect_exit 1 test -e tests/guest/README.md
+    expect_eq "$(findmnt -no FSTYPE /)" overlay "the root file system"
+fi

@@ -1,0 +1,120 @@
+#!/bin/bash
+# guest: --host --timeout 300
+# shellcheck disable=SC2016  # expanded in the guest
+# The rig, seen by its caller: exit codes and output are handed through, the host's files stay as they were, and
+# nothing is left behind, whatever ends it.
+
+. tests/guest/lib/lib.sh
+unset VTPM_GUEST
+VM=$PWD/tests/guest/vm
+export TMPDIR=$WORK/tmp # the rig's own directories are made in here, so that leftovers are seen
+mkdir "$TMPDIR"
+
+# guest_script NAME: makes an executable script of stdin, and prints its path.
+guest_script() {
+    { echo '#!/bin/bash' && cat; } >"$WORK/$1"
+    chmod +x "$WORK/$1"
+    echo "$WORK/$1"
+}
+
+# A process of this rig names its directory, in $TMPDIR, among its arguments.
+expect_nothing_left() {
+    expect_eq "$(ls -A "$TMPDIR")" "" "files left by the rig"
+    wait_for 5 no_process_left
+    ((checks += 1))
+}
+no_process_left() { [[ -z $(pgrep -f -- "$TMPDIR/vtpm-gues[t]" || true) ]]; }
+
+step "arguments, output and exit code are handed through"
+script=$(guest_script echo.sh <<<'echo "out $1,$2"; echo "err $VTPM_HANDED" >&2; [ -t 0 ] && echo tty; cat; exit 7')
+code=0
+VTPM_HANDED='a value' "$VM" "$script" 'two words' '*' >"$WORK/out" 2>"$WORK/err" </dev/zero || code=$?
+expect_eq "$code" 7 "exit code"
+expect_eq "$(<"$WORK/out")" "out two words,*" "stdout"
+expect_eq "$(<"$WORK/err")" "err a value" "stderr"
+expect_nothing_left
+
+step "long output arrives whole and in order at a slow reader"
+script=$(guest_script long.sh <<<'seq 1 100000; seq 1 1000 >&2')
+expect_eq "$("$VM" "$script" 2>&1 | { sleep 4 && md5sum; })" "$({ seq 1 100000 && seq 1 1000; } | md5sum)" "digest"
+expect_nothing_left
+
+step "output is seen while the script runs"
+script=$(guest_script live.sh <<<'echo first; sleep 100')
+"$VM" "$script" >"$WORK/out" 2>&1 &
+vm=$!
+wait_for 30 grep -q first "$WORK/out"
+expect_eq "$(<"$WORK/out")" first "the output so far"
+
+step "SIGTERM ends everything"
+kill "$vm"
+code=0
+wait "$vm" || code=$?
+expect_eq "$code" 143 "exit code"
+expect_nothing_left
+
+step "SIGKILL of the caller's process leaves nothing either"
+"$VM" "$script" >"$WORK/out" 2>&1 &
+vm=$!
+wait_for 30 grep -q first "$WORK/out"
+kill -KILL "$vm"
+wait "$vm" 2>/dev/null || true
+wait_for 20 rmdir "$TMPDIR"
+mkdir "$TMPDIR"
+expect_nothing_left
+
+step "a script that takes too long is ended: 124, and what was running"
+expect_exit 124 "$VM" --timeout 2 "$script"
+expect_output 'not finished after 2 seconds'
+expect_output 'sleep 100'
+expect_nothing_left
+
+step "options in the script's second line"
+script=$(guest_script own.sh <<'EOF'
+# guest: --mem 400M
+grep MemTotal /proc/meminfo
+EOF
+)
+expect_exit 0 "$VM" "$script"
+expect_output 'MemTotal: +3[0-9]{5} kB'
+expect_exit 0 "$VM" --mem 300M "$script"
+expect_output 'MemTotal: +2[0-9]{5} kB'
+sed -i 's/--mem/--men/' "$script"
+expect_exit 2 "$VM" "$script"
+expect_output 'unknown option --men'
+
+step "a guest that dies, and one that does not come up: 125, and why"
+script=$(guest_script panic.sh <<<'echo c >/proc/sysrq-trigger; sleep 10')
+expect_exit 125 "$VM" "$script"
+expect_output 'the guest died.*its last messages'
+expect_output 'Kernel panic'
+expect_nothing_left
+mkdir "$WORK/path"
+for tool in bash cat cc dirname ip kill mkfifo mktemp ps readlink rm sed setsid sleep; do
+    ln -s "$(type -P "$tool")" "$WORK/path/"
+done
+expect_exit 125 env PATH="$WORK/path" "$VM" "$script"
+expect_output 'linux.uml is missing: .*apt-get install'
+expect_exit 125 env VTPM_GUEST=native CUSE=/nonexistent "$VM" "$script"
+expect_nothing_left
+
+step "commands for --shell come from stdin when that is no terminal"
+printf 'greeting=hello\n' >"$WORK/rc"
+echo 'echo "$greeting from $(stat -c %t:%T /dev/cuse)"; exit 5' >"$WORK/stdin"
+code=0
+"$VM" --shell "$WORK/rc" <"$WORK/stdin" >"$WORK/out" 2>&1 || code=$?
+expect_eq "$code $(<"$WORK/out")" "5 hello from a:cb" "exit code and output"
+expect_nothing_left
+
+step "a guest cannot change this machine's files; three at once"
+before=$(stat -c '%i %Y' tests/guest/README.md)
+for i in 1 2 3; do
+    VTPM_RIG_MARKER=$WORK/marker$i "$VM" tests/guest/rig.sh >"$WORK/rig$i" 2>&1 &
+    guests[i]=$!
+done
+for i in 1 2 3; do
+    wait "${guests[i]}" || fail "rig.sh failed: $(<"$WORK/rig$i")"
+    expect_exit 1 test -e "$WORK/marker$i"
+done
+expect_eq "$(stat -c '%i %Y' tests/guest/README.md)" "$before" "a file that each guest removed"
+expect_nothing_left
