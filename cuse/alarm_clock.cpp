@@ -1,0 +1,52 @@
+#include "cuse/alarm_clock.h"
+
+namespace vtpm {
+
+void RealAlarmClock::call_at(Time when, std::function<void()> callback) {
+  MutexLock lock(mutex_);
+  if (stopping_) {
+    return;
+  }
+  alarms_.emplace(when, std::move(callback));
+  if (!thread_.joinable()) {
+    thread_ = std::thread([this] { run(); });
+  }
+  changed_.notify_one();
+}
+
+void RealAlarmClock::stop() {
+  std::thread ending;
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_one();
+    ending = std::move(thread_);
+  }
+  if (ending.joinable()) {
+    ending.join();
+  }
+}
+
+void RealAlarmClock::run() {
+  for (;;) {
+    std::function<void()> due;
+    {
+      MutexLock lock(mutex_);
+      while (!stopping_ && (alarms_.empty() || alarms_.begin()->first > now())) {
+        if (alarms_.empty()) {
+          changed_.wait(mutex_);
+        } else {
+          changed_.wait_until(mutex_, alarms_.begin()->first);
+        }
+      }
+      if (stopping_) {
+        return;
+      }
+      due = std::move(alarms_.begin()->second);
+      alarms_.erase(alarms_.begin());
+    }
+    due();
+  }
+}
+
+}  // namespace vtpm

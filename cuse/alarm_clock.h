@@ -1,0 +1,51 @@
+// Time, and being called back at a time; injectable, so that tests move it by hand.
+//
+// Threads: any. Callbacks come on the clock's own thread, one at a time, with no lock held.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <thread>
+
+#include "engine/mutex.h"
+
+namespace vtpm {
+
+class AlarmClock {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  AlarmClock() = default;
+  AlarmClock(const AlarmClock&) = delete;
+  AlarmClock& operator=(const AlarmClock&) = delete;
+  virtual ~AlarmClock() = default;
+
+  [[nodiscard]] virtual Time now() const = 0;
+
+  // Calls `callback` once, at `when` or soon after.
+  virtual void call_at(Time when, std::function<void()> callback) = 0;
+};
+
+// Has a thread from the first call_at() until stop() or its end.
+class RealAlarmClock final : public AlarmClock {
+ public:
+  ~RealAlarmClock() override { stop(); }
+
+  [[nodiscard]] Time now() const override { return std::chrono::steady_clock::now(); }
+  void call_at(Time when, std::function<void()> callback) override;
+
+  // Callbacks that are due later never come. Waits for one that runs.
+  void stop();
+
+ private:
+  void run();
+
+  Mutex mutex_;
+  ConditionVariable changed_;
+  bool stopping_ VTPM_GUARDED_BY(mutex_) = false;
+  std::multimap<Time, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
+  std::thread thread_ VTPM_GUARDED_BY(mutex_);
+};
+
+}  // namespace vtpm

@@ -1,0 +1,211 @@
+#include "cuse/daemon.h"
+
+#include <systemd/sd-daemon.h>
+
+#include <iostream>
+#include <optional>
+
+#include "cuse/process.h"
+#include "engine/libtpms_engine.h"
+
+namespace vtpm {
+namespace {
+
+std::string in_words(TpmVersion version) {
+  return version == TpmVersion::tpm20 ? "TPM 2.0" : "TPM 1.2";
+}
+
+void log_phase_change(Phase phase, Event event, const std::string& reason) {
+  if (phase == Phase::failed) {
+    log::error("the TPM has failed: " + reason +
+               ". Its node stays and answers every command with failure");
+  } else {
+    log::debug("the TPM is " + std::string(name(phase)) + " after " + std::string(name(event)));
+  }
+}
+
+Result<std::unique_ptr<StateStore>> open_store(const Options& options) {
+  auto store = DirStore::open(options.state_directory, options.create);
+  if (!store) {
+    return tl::unexpected(store.error());
+  }
+  if (auto locked = (*store)->lock(); !locked) {
+    return tl::unexpected(locked.error());
+  }
+  return std::unique_ptr<StateStore>(std::move(*store));
+}
+
+Result<void> set_buffer_size(VirtualTpm& tpm, uint32_t wanted) {
+  auto sizes = tpm.buffer_size(wanted);
+  if (!sizes) {
+    return tl::unexpected(sizes.error());
+  }
+  if (sizes->size != wanted) {
+    return failure(Errc::invalid, "--buffer-size " + std::to_string(wanted) +
+                                      " is not possible: " + in_words(tpm.version()) + " takes " +
+                                      std::to_string(sizes->min) + " to " +
+                                      std::to_string(sizes->max));
+  }
+  return {};
+}
+
+// A TPM whose state cannot be used gets its node all the same, so that it can be seen and mended; one
+// whose state has to exist and does not is a mistake of whoever started it.
+Result<void> power_on(VirtualTpm& tpm, const Options& options) {
+  auto on = tpm.power_on();
+  if (!on) {
+    return on.error().code == Errc::not_found ? on : Result<void>();
+  }
+  return options.startup ? tpm.startup(*options.startup) : Result<void>();
+}
+
+Result<void> prepare(VirtualTpm& tpm, const Options& options) {
+  if (options.buffer_size != 0) {
+    if (auto set = set_buffer_size(tpm, options.buffer_size); !set) {
+      return set;
+    }
+  }
+  return options.power == InitialPower::on ? power_on(tpm, options) : Result<void>();
+}
+
+void announce(const CreatedDevice& device, const Options& options,
+              std::optional<Background>& background) {
+  std::string summary = in_words(options.tpm) + " on /dev/" + device.name + " (" +
+                        std::to_string(device.numbers.major) + ":" +
+                        std::to_string(device.numbers.minor) + "), state in dir:" +
+                        options.state_directory + ", libtpms " + libtpms_version();
+  if (options.device.name.empty()) {
+    std::cout << "/dev/" << device.name << std::endl;  // NOLINT: read through a pipe at once
+  }
+  if (background) {
+    log::use_syslog();
+  }
+  log::info(summary);
+  sd_notifyf(0, "READY=1\nSTATUS=%s", summary.c_str());
+  if (background) {
+    background->announce_ready();
+  }
+}
+
+// What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
+class ServedTpm {
+ public:
+  ServedTpm(const Options& options, Engine& engine, const Lifetime& lifetime)
+      : options_(options),
+        lifetime_(lifetime),
+        tpm_(engine, backoff_, {options.auto_shutdown}),
+        control_({tpm_, [&lifetime] { lifetime.request_end(EndReason::requested); }}, queue_),
+        node_({tpm_, queue_, control_, clock_,
+               options.power == InitialPower::at_open ? PowerSwitch::at_open
+                                                      : PowerSwitch::independent}) {
+    tpm_.on_phase_change(log_phase_change);
+  }
+
+  // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then the
+  // node goes.
+  ~ServedTpm() {
+    tpm_.cancel();
+    tpm_.end();
+    if (device_) {
+      device_->session->stop();
+    }
+    clock_.stop();
+  }
+  ServedTpm(const ServedTpm&) = delete;
+  ServedTpm& operator=(const ServedTpm&) = delete;
+
+  // Power, node, and the proof that the TPM answers on the node.
+  Result<CreatedDevice*> bring_up() {
+    if (auto ready = prepare(tpm_, options_); !ready) {
+      return tl::unexpected(ready.error());
+    }
+    auto device = create_device(options_.device, DeviceRegistry(), node_);
+    if (!device) {
+      return tl::unexpected(device.error());
+    }
+    device_ = std::move(*device);
+    device_->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
+    if (auto answers = check_answers("/dev/" + device_->name, options_.tpm); !answers) {
+      return tl::unexpected(answers.error());
+    }
+    return &*device_;
+  }
+
+ private:
+  const Options& options_;
+  const Lifetime& lifetime_;
+  RealBackoff backoff_;
+  VirtualTpm tpm_;
+  CommandQueue queue_;
+  ControlSurface control_;
+  RealAlarmClock clock_;
+  RawNode node_;
+  std::optional<CreatedDevice> device_;
+};
+
+Result<std::optional<PidFile>> write_pid_file(const std::string& path) {
+  if (path.empty()) {
+    return std::nullopt;
+  }
+  auto file = PidFile::write(path);
+  if (!file) {
+    return tl::unexpected(file.error());
+  }
+  return std::optional<PidFile>(std::move(*file));
+}
+
+Result<void> verdict_on(EndReason reason) {
+  if (reason == EndReason::channel_lost) {
+    return failure(Errc::io, "the kernel closed the device's CUSE channel; the state is safe");
+  }
+  log::info(reason == EndReason::signal ? "ended by a signal" : "ended by a control request");
+  return {};
+}
+
+// From here on in the process that serves.
+Result<void> serve(const Options& options, std::optional<Background>& background) {
+  auto lifetime = Lifetime::begin();
+  if (!lifetime) {
+    return tl::unexpected(lifetime.error());
+  }
+  auto store = open_store(options);
+  if (!store) {
+    return tl::unexpected(store.error());
+  }
+  bool may_manufacture = options.create == DirStore::Create::if_missing;
+  auto engine = LibtpmsEngine::create({options.tpm, may_manufacture, options.profile}, **store);
+  if (!engine) {
+    return tl::unexpected(engine.error());
+  }
+  std::optional<ServedTpm> served(std::in_place, options, **engine, *lifetime);
+  auto device = served->bring_up();
+  if (!device) {
+    return tl::unexpected(device.error());
+  }
+  auto pid_file = write_pid_file(options.pid_file);
+  if (!pid_file) {
+    return tl::unexpected(pid_file.error());
+  }
+  announce(**device, options, background);
+  EndReason reason = lifetime->wait();
+  sd_notify(0, "STOPPING=1");
+  served.reset();
+  return verdict_on(reason);
+}
+
+}  // namespace
+
+Result<void> run_daemon(const Options& options) {
+  harden_process();
+  std::optional<Background> background;
+  if (options.daemon) {
+    auto entered = Background::enter();
+    if (!entered) {
+      return tl::unexpected(entered.error());
+    }
+    background = std::move(*entered);
+  }
+  return serve(options, background);
+}
+
+}  // namespace vtpm

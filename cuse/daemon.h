@@ -1,0 +1,12 @@
+// One virtual TPM from its power-on to its end: builds the parts, brings the node up, waits, and
+// takes everything down in order.
+#pragma once
+
+#include "cuse/options.h"
+
+namespace vtpm {
+
+// Returns when the TPM has ended. Errors are for the person who started it.
+Result<void> run_daemon(const Options& options);
+
+}  // namespace vtpm

@@ -1,0 +1,163 @@
+#include "cuse/device_creation.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+
+#include <chrono>
+#include <thread>
+
+#include "engine/codec.h"
+
+namespace vtpm {
+namespace {
+
+constexpr const char* kCuse = "/dev/cuse";
+
+// How long another daemon's creation, or the removal of an old device, may take.
+constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::milliseconds kPause{10};
+
+Result<FileDescriptor> open_cuse() {
+  FileDescriptor channel(::open(kCuse, O_RDWR | O_CLOEXEC));  // NOLINT
+  if (channel) {
+    return channel;
+  }
+  int error_number = errno;
+  auto failed = system_failure(std::string("cannot open ") + kCuse, error_number);
+  std::string& message = failed.value().message;
+  if (error_number == EACCES || error_number == EPERM) {
+    message += ". Run vtpmd as root, or as a member of a group that may open it";
+  } else {
+    message +=
+        ". The kernel's cuse module makes it: run `modprobe cuse` as root; when there is no such "
+        "module, install the package with the kernel's extra modules";
+  }
+  return failed;
+}
+
+// Tries until it succeeds or patience ends; the pause between is for another process to get on.
+template <class Attempt>
+bool wait_until(Attempt attempt) {
+  auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!attempt()) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
+// Held until every other daemon may see the new device. A lock on a descriptor of its own: the
+// channel's lives as long as the device.
+Result<FileDescriptor> take_turn() {
+  auto lock = open_cuse();
+  if (!lock) {
+    return lock;
+  }
+  if (!wait_until([&] { return flock(lock->get(), LOCK_EX | LOCK_NB) == 0; })) {
+    return failure(Errc::busy, "another vtpmd has been creating its device for 10 seconds");
+  }
+  return lock;
+}
+
+Result<DeviceIdentity> choose_identity(const DeviceRequest& request,
+                                       const DeviceRegistry& registry) {
+  auto name = request.name.empty() ? registry.free_name() : request.name;
+  if (!name) {
+    return tl::unexpected(name.error());
+  }
+  if (auto free = registry.check_free(*name); !free) {
+    return tl::unexpected(free.error());
+  }
+  DeviceIdentity identity{*name, request.major, 0};
+  identity.minor =
+      request.minor >= 0 ? static_cast<unsigned>(request.minor) : index_of_device(*name).value_or(0);
+  if (identity.major == 0) {
+    identity.major = registry.shared_major();
+  }
+  if (auto free = registry.check_free(DeviceNumbers{identity.major, identity.minor}); !free) {
+    return tl::unexpected(free.error());
+  }
+  return identity;
+}
+
+Result<CreatedDevice> attempt(const DeviceIdentity& identity, const DeviceRegistry& registry,
+                              Node& node) {
+  auto channel = open_cuse();
+  if (!channel) {
+    return tl::unexpected(channel.error());
+  }
+  auto session = CuseSession::start(std::move(*channel), identity, node);
+  if (!session) {
+    return tl::unexpected(session.error());
+  }
+  auto numbers = registry.verify(identity.name);
+  if (!numbers) {
+    return tl::unexpected(numbers.error());
+  }
+  return CreatedDevice{identity.name, *numbers, std::move(*session)};
+}
+
+Result<Bytes> read_response(int fd) {
+  pollfd poller{.fd = fd, .events = POLLIN, .revents = 0};
+  constexpr int kMilliseconds = 30000;
+  if (poll(&poller, 1, kMilliseconds) != 1) {
+    return failure(Errc::io, "no response within 30 seconds");
+  }
+  Bytes response(kMaxMessage);
+  ssize_t got = read(fd, response.data(), response.size());
+  if (got < 0) {
+    return system_failure("read", errno);
+  }
+  response.resize(static_cast<size_t>(got));
+  return response;
+}
+
+}  // namespace
+
+Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
+                                    Node& node) {
+  auto turn = take_turn();
+  if (!turn) {
+    return tl::unexpected(turn.error());
+  }
+  auto identity = choose_identity(request, registry);
+  if (!identity) {
+    return tl::unexpected(identity.error());
+  }
+  // An old device leaves the kernel's tables in steps, so a name that looks free may be refused for
+  // a moment.
+  constexpr int kAttempts = 20;
+  for (int left = kAttempts;; --left) {
+    auto device = attempt(*identity, registry, node);
+    if (device || device.error().code != Errc::not_found || left == 1) {
+      return device;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+Result<void> check_answers(const std::string& node, TpmVersion version) {
+  FileDescriptor fd(::open(node.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));  // NOLINT
+  if (!fd) {
+    return system_failure("cannot open " + node, errno);
+  }
+  Bytes query = probe_command(version);
+  if (write(fd.get(), query.data(), query.size()) != static_cast<ssize_t>(query.size())) {
+    return system_failure("cannot write to " + node, errno);
+  }
+  auto response = read_response(fd.get());
+  if (!response) {
+    return failure(response.error().code, "cannot read from " + node + ": " +
+                                              response.error().message);
+  }
+  auto header = parse_response_header(*response);
+  if (!header || header->size != response->size()) {
+    return failure(Errc::io, node + " gives no well-formed TPM response");
+  }
+  return {};
+}
+
+}  // namespace vtpm

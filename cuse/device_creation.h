@@ -1,0 +1,41 @@
+// Makes a device node through /dev/cuse and sees to it that it really is ours.
+//
+// The kernel does not report failures to create a device (a name or number that is taken): it closes
+// the channel. So the name is checked before, the device is verified after, and the kernel's late
+// removal of an old device of the same name is waited for.
+//
+// Daemons that create devices at the same time take turns by a lock on /dev/cuse itself, from the
+// choice of a name until the device is there.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cuse/cuse_session.h"
+#include "cuse/device_registry.h"
+#include "engine/tpm_types.h"
+
+namespace vtpm {
+
+struct DeviceRequest {
+  std::string name;  // "vtpm0"; empty for the free one with the lowest number
+  unsigned major = 0;  // 0: the one that vtpm devices share
+  int minor = -1;      // -1: the number in the name
+};
+
+struct CreatedDevice {
+  std::string name;
+  DeviceNumbers numbers;
+  std::unique_ptr<CuseSession> session;  // not serving yet
+};
+
+// Errors: not_found or denied with what to do when there is no /dev/cuse or it may not be opened,
+// busy when name or number is taken.
+Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
+                                    Node& node);
+
+// That the TPM answers on its node: opens it, sends a harmless query and reads a well-formed
+// response. The device must be served already.
+Result<void> check_answers(const std::string& node, TpmVersion version);
+
+}  // namespace vtpm

@@ -1,0 +1,148 @@
+#include "cuse/options.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+
+namespace vtpm {
+namespace {
+
+constexpr const char* kVersion = "vtpmd " VTPM_VERSION;
+
+// Checks a word against the names of an enumeration and puts the number in its place, which CLI11
+// then converts.
+template <class Value>
+CLI::Validator one_of(const std::map<std::string, Value>& names) {
+  std::string list;
+  for (const auto& [name, value] : names) {
+    list += (list.empty() ? "" : ", ") + name;
+  }
+  auto replace = [names, list](std::string& word) -> std::string {
+    auto found = names.find(word);
+    if (found == names.end()) {
+      return "'" + word + "' is not one of " + list;
+    }
+    word = std::to_string(static_cast<int>(found->second));
+    return {};
+  };
+  return {replace, "{" + list + "}"};
+}
+
+std::string check_device(const std::string& text) {
+  if (text == "auto" || index_of_device(text)) {
+    return {};
+  }
+  return "'" + text + "' is no device name: say vtpm0 to vtpm65535, or auto";
+}
+
+std::string check_state(const std::string& text) {
+  if (text.starts_with("dir:/") || (text.starts_with("dir:") && text.size() > 4)) {
+    return {};
+  }
+  return "'" + text + "' is no state location: say dir:PATH, a directory in swtpm's layout";
+}
+
+// Kept as CLI11 fills it in, before it becomes Options.
+struct Raw {
+  std::string device;
+  std::string state;
+  std::string startup = "clear";
+  bool no_auto_shutdown = false;
+};
+
+void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--device", raw.device, "Node to make: vtpm0 for /dev/vtpm0, or auto for the first free one")
+      ->required()
+      ->check(check_device)
+      ->type_name("NAME");
+  app.add_option("--state", raw.state, "Where the TPM's state is: dir:PATH, a directory in swtpm's layout")
+      ->required()
+      ->check(check_state)
+      ->type_name("dir:PATH");
+  app.add_option("--create", options.create, "Whether a TPM that has no state yet is made")
+      ->transform(one_of<DirStore::Create>({{"if-missing", DirStore::Create::if_missing},
+                                            {"never", DirStore::Create::never}}))
+      ->default_str("if-missing")
+      ->type_name("");
+  app.add_option("--tpm", options.tpm, "TPM version")
+      ->transform(one_of<TpmVersion>({{"2.0", TpmVersion::tpm20}, {"1.2", TpmVersion::tpm12}}))
+      ->default_str("2.0")
+      ->type_name("");
+  app.add_option("--profile", options.profile, "libtpms profile of a new TPM, in JSON (libtpms 0.10 or newer)")
+      ->type_name("JSON");
+  app.add_option("--power", options.power,
+                 "on: at once; off: a hypervisor sends INIT; at-open: on, not started, with each "
+                 "open of the node, off in order with its close")
+      ->transform(one_of<InitialPower>({{"on", InitialPower::on},
+                                        {"off", InitialPower::off},
+                                        {"at-open", InitialPower::at_open}}))
+      ->default_str("on")
+      ->type_name("");
+  app.add_option("--startup", raw.startup, "Startup command after power-on by --power on")
+      ->check(CLI::IsMember({"clear", "state", "none"}))
+      ->default_str("clear")
+      ->type_name("");
+  app.add_option("--buffer-size", options.buffer_size, "Largest command and response in bytes, as the TPM reports it")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("BYTES");
+  app.add_flag("--no-auto-shutdown", raw.no_auto_shutdown,
+               "Do not send TPM2_Shutdown before power is taken from a running TPM");
+}
+
+void add_process_options(CLI::App& app, Options& options) {
+  app.add_option("--major", options.device.major, "Major device number (default: the one all vtpm devices share)")
+      ->check(CLI::Range(1, 511))
+      ->type_name("N");
+  app.add_option("--minor", options.device.minor, "Minor device number (default: the number in the name)")
+      ->check(CLI::Range(0, 1048575))
+      ->type_name("N");
+  app.add_flag("--daemon", options.daemon, "Go to the background once the TPM answers on its node");
+  app.add_option("--pid-file", options.pid_file, "Write the process number there once the TPM answers")
+      ->type_name("PATH");
+  app.add_option("--log-level", options.log_level, "Most detailed messages to write")
+      ->transform(one_of<log::Level>({{"error", log::Level::error},
+                                      {"warning", log::Level::warning},
+                                      {"info", log::Level::info},
+                                      {"debug", log::Level::debug}}))
+      ->default_str("info")
+      ->type_name("");
+}
+
+std::optional<StartupType> startup_type(const std::string& text) {
+  if (text == "none") {
+    return std::nullopt;
+  }
+  return text == "state" ? StartupType::state : StartupType::clear;
+}
+
+void complete(Options& options, const Raw& raw) {
+  options.device.name = raw.device == "auto" ? "" : raw.device;
+  options.state_directory = raw.state.substr(std::string_view("dir:").size());
+  options.startup = startup_type(raw.startup);
+  options.auto_shutdown = !raw.no_auto_shutdown;
+}
+
+}  // namespace
+
+ParsedOptions parse_options(int argc, const char* const* argv) {
+  Options options;
+  Raw raw;
+  CLI::App app("A virtual TPM as a character device: makes /dev/NAME and serves it until SIGTERM.",
+               "vtpmd");
+  app.set_version_flag("--version", kVersion);
+  add_tpm_options(app, options, raw);
+  add_process_options(app, options);
+  app.footer("Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "
+             "order, 1 failed, 2 wrong usage.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 writes help and version to standard output, the rest to standard error.
+    bool answered = app.exit(error) == 0;
+    return {std::nullopt, answered ? 0 : 2};
+  }
+  complete(options, raw);
+  return {options, 0};
+}
+
+}  // namespace vtpm

@@ -1,0 +1,41 @@
+// vtpmd's command line. `vtpmd --help` and docs/vtpmd.md say the same.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cuse/device_creation.h"
+#include "cuse/log.h"
+#include "cuse/raw_node.h"
+#include "engine/dir_store.h"
+#include "engine/tpm_types.h"
+
+namespace vtpm {
+
+enum class InitialPower { on, off, at_open };
+
+struct Options {
+  DeviceRequest device;
+  std::string state_directory;
+  DirStore::Create create = DirStore::Create::if_missing;
+  TpmVersion tpm = TpmVersion::tpm20;
+  std::string profile;
+  std::optional<StartupType> startup = StartupType::clear;  // nothing: not started
+  InitialPower power = InitialPower::on;
+  uint32_t buffer_size = 0;  // bytes; 0: libtpms' own
+  bool auto_shutdown = true;
+  bool daemon = false;
+  std::string pid_file;
+  log::Level log_level = log::Level::info;
+};
+
+// The options, or the exit status of a process that has said all there is to say: 0 after --help and
+// --version, 2 after a message about what is wrong.
+struct ParsedOptions {
+  std::optional<Options> options;
+  int exit_status = 0;
+};
+
+ParsedOptions parse_options(int argc, const char* const* argv);
+
+}  // namespace vtpm

@@ -1,0 +1,120 @@
+#include "cuse/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>  // NOLINT: sigprocmask
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+
+namespace vtpm {
+namespace {
+
+// What request_end() adds to its eventfd; other requests add 1.
+constexpr uint64_t kChannelLost = uint64_t{1} << 32;
+
+}  // namespace
+
+void harden_process() {
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  signal(SIGPIPE, SIG_IGN);  // NOLINT: no thread yet
+}
+
+Result<Background> Background::enter() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return system_failure("pipe", errno);
+  }
+  FileDescriptor reading(ends[0]);
+  FileDescriptor writing(ends[1]);
+  pid_t child = fork();
+  if (child < 0) {
+    return system_failure("cannot go to the background", errno);
+  }
+  if (child == 0) {
+    setsid();
+    return Background(std::move(writing));
+  }
+  writing.reset();
+  char verdict = 0;
+  ssize_t got = 0;
+  do {
+    got = read(reading.get(), &verdict, 1);
+  } while (got < 0 && errno == EINTR);
+  _exit(got == 1 ? 0 : 1);
+}
+
+void Background::announce_ready() {
+  FileDescriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));  // NOLINT
+  if (null) {
+    dup2(null.get(), STDIN_FILENO);
+    dup2(null.get(), STDOUT_FILENO);
+    dup2(null.get(), STDERR_FILENO);
+  }
+  static_cast<void>(!chdir("/"));
+  static_cast<void>(!write(verdict_.get(), "r", 1));
+  verdict_.reset();
+}
+
+Result<PidFile> PidFile::write(const std::string& path) {
+  constexpr mode_t kMode = 0644;
+  std::string absolute = std::filesystem::absolute(path);  // the daemon leaves this directory
+  FileDescriptor file(
+      ::open(absolute.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, kMode));  // NOLINT
+  std::string pid = std::to_string(getpid()) + "\n";
+  if (!file || ::write(file.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) {
+    return system_failure("cannot write the pid file " + path, errno);
+  }
+  return PidFile(absolute);
+}
+
+PidFile::PidFile(PidFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+
+PidFile::~PidFile() {
+  if (!path_.empty()) {
+    unlink(path_.c_str());
+  }
+}
+
+Result<Lifetime> Lifetime::begin() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) {
+    sigaddset(&set, number);
+  }
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  FileDescriptor signals(signalfd(-1, &set, SFD_CLOEXEC));
+  FileDescriptor requests(eventfd(0, EFD_CLOEXEC));
+  if (!signals || !requests) {
+    return system_failure("cannot wait for signals", errno);
+  }
+  return Lifetime(std::move(signals), std::move(requests));
+}
+
+void Lifetime::request_end(EndReason reason) const {
+  uint64_t value = reason == EndReason::channel_lost ? kChannelLost : 1;
+  static_cast<void>(!write(requests_.get(), &value, sizeof(value)));
+}
+
+EndReason Lifetime::wait() const {
+  std::array<pollfd, 2> sources = {pollfd{signals_.get(), POLLIN, 0},
+                                   pollfd{requests_.get(), POLLIN, 0}};
+  while (poll(sources.data(), sources.size(), -1) < 0) {
+  }
+  if (sources[0].revents != 0) {
+    return EndReason::signal;
+  }
+  uint64_t value = 0;
+  static_cast<void>(!read(requests_.get(), &value, sizeof(value)));
+  return value >= kChannelLost ? EndReason::channel_lost : EndReason::requested;
+}
+
+}  // namespace vtpm

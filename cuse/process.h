@@ -1,0 +1,68 @@
+// The daemon as a process: the background, its pid file, its end.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "engine/file_descriptor.h"
+#include "engine/result.h"
+
+namespace vtpm {
+
+// No core dumps and no tracing by others of the same user: keys and authorisation values are in
+// memory. No SIGPIPE.
+void harden_process();
+
+// In the parent: waits for the child and ends the process with its verdict. In the child: returns
+// what the verdict is given by. Before any thread, lock or device.
+class Background {
+ public:
+  // Errors: io when the system cannot fork.
+  static Result<Background> enter();
+
+  // Ready: the parent ends with status 0. Leaves the terminal. Only once.
+  void announce_ready();
+
+ private:
+  explicit Background(FileDescriptor verdict) : verdict_(std::move(verdict)) {}
+  FileDescriptor verdict_;  // closed without a word when the child dies: the parent ends with 1
+};
+
+// Written when made, removed when destroyed.
+class PidFile {
+ public:
+  static Result<PidFile> write(const std::string& path);
+  PidFile(PidFile&&) noexcept;
+  PidFile& operator=(PidFile&&) = delete;
+  ~PidFile();
+
+ private:
+  explicit PidFile(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+enum class EndReason {
+  signal,        // SIGTERM, SIGINT or SIGHUP
+  requested,     // by a control request
+  channel_lost,  // the kernel closed the CUSE channel
+};
+
+// Waits for the end of the daemon. Made before the first thread, so that all inherit its signal
+// mask.
+class Lifetime {
+ public:
+  static Result<Lifetime> begin();
+
+  // From any thread.
+  void request_end(EndReason reason) const;
+  // Once, in the main thread.
+  [[nodiscard]] EndReason wait() const;
+
+ private:
+  Lifetime(FileDescriptor signals, FileDescriptor requests)
+      : signals_(std::move(signals)), requests_(std::move(requests)) {}
+  FileDescriptor signals_;
+  FileDescriptor requests_;
+};
+
+}  // namespace vtpm

@@ -1,0 +1,30 @@
+#include "cuse/raw_node.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cuse/raw_file.h"
+
+namespace vtpm {
+
+void RawNode::open(const Opener& opener, OpenReply reply) {
+  bool own_check = opener.pid == getpid();
+  if (!own_check && taken_.exchange(true)) {
+    reply.error(EBUSY);
+    return;
+  }
+  Privilege privilege = opener.uid == 0 ? Privilege::control : Privilege::anyone;
+  auto file = std::make_shared<RawFile>(*this, privilege, !own_check);
+  if (own_check || parts_.power == PowerSwitch::independent) {
+    reply.opened(std::move(file));
+    return;
+  }
+  parts_.queue.run([this, file = std::move(file), reply = std::move(reply)]() mutable {
+    // Should power-on fail, the node opens all the same: the TPM then says so in its own terms.
+    static_cast<void>(parts_.tpm.power_on());
+    reply.opened(std::move(file));
+  });
+}
+
+}  // namespace vtpm

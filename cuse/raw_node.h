@@ -1,0 +1,51 @@
+// /dev/vtpmN: the raw TPM, for one opener at a time, with the contract of the kernel's /dev/tpmN.
+//
+// write() takes one command, read() gives its response, poll() tells which of the two is next;
+// docs/device.md has the rules and where CUSE makes them differ. Per-open state is in RawFile.
+//
+// Ownership: borrows everything in RawNodeParts, which outlives the node and its open files.
+// Threads: any; see node.h. Nothing waits for the TPM on the calling thread but the command it runs.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "ctl/control_surface.h"
+#include "cuse/alarm_clock.h"
+#include "cuse/node.h"
+#include "engine/command_queue.h"
+#include "engine/virtual_tpm.h"
+
+namespace vtpm {
+
+// How long an unread response is kept, as in the kernel's driver.
+inline constexpr std::chrono::seconds kResponseTimeout{120};
+
+// Whether the raw node's opener is the TPM's power switch: on (not started) with open, off in order
+// with close.
+enum class PowerSwitch { independent, at_open };
+
+struct RawNodeParts {
+  VirtualTpm& tpm;
+  CommandQueue& queue;
+  ControlSurface& control;
+  AlarmClock& clock;
+  PowerSwitch power = PowerSwitch::independent;
+};
+
+class RawNode final : public Node {
+ public:
+  explicit RawNode(RawNodeParts parts) : parts_(parts) {}
+
+  // EBUSY while somebody has it open. This process itself may always open it besides, to see that
+  // the node answers: such an open takes neither the slot nor the power switch.
+  void open(const Opener& opener, OpenReply reply) override;
+
+ private:
+  friend class RawFile;
+
+  RawNodeParts parts_;
+  std::atomic<bool> taken_ = false;
+};
+
+}  // namespace vtpm

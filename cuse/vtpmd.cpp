@@ -1,0 +1,20 @@
+// vtpmd: one virtual TPM as a character device.
+//
+//   write(2) -> CUSE -> CuseSession -> RawFile -> CommandQueue -> VirtualTpm -> LibtpmsEngine
+//   read(2)  -> CUSE -> CuseSession -> RawFile                                      |
+//                                                                              StateStore
+#include "cuse/daemon.h"
+
+int main(int argc, char** argv) {
+  auto parsed = vtpm::parse_options(argc, argv);
+  if (!parsed.options) {
+    return parsed.exit_status;
+  }
+  std::string device = parsed.options->device.name;
+  vtpm::log::configure(parsed.options->log_level, device.empty() ? "vtpmd" : "vtpmd " + device);
+  if (auto served = vtpm::run_daemon(*parsed.options); !served) {
+    vtpm::log::error(served.error().message);
+    return 1;
+  }
+  return 0;
+}

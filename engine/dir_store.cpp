@@ -1,0 +1,221 @@
+#include "engine/dir_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+
+#include "engine/swtpm_blob.h"
+
+namespace vtpm {
+namespace {
+
+constexpr const char* kLockFile = ".lock";
+constexpr size_t kLargestFile = size_t{1} << 20;  // several times libtpms' whole NV memory
+
+std::string file_name(BlobName name) {
+  std::string prefix = name.version == TpmVersion::tpm20 ? "tpm2-00." : "tpm-00.";
+  switch (name.kind) {
+    case BlobKind::permanent:
+      return prefix + "permall";
+    case BlobKind::volatile_state:
+      return prefix + "volatilestate";
+    case BlobKind::savestate:
+      return prefix + "savestate";
+  }
+  return {};
+}
+
+std::string temporary_name(const std::string& file) {
+  return "TMP" + file.substr(std::string_view("tpm").size());
+}
+
+Result<Bytes> read_all(int fd) {
+  struct stat status {};
+  if (fstat(fd, &status) != 0) {
+    return system_failure("cannot examine it", errno);
+  }
+  if (!S_ISREG(status.st_mode) || static_cast<size_t>(status.st_size) > kLargestFile) {
+    return failure(Errc::corrupt, "not a regular file of at most 1 MiB");
+  }
+  Bytes content(static_cast<size_t>(status.st_size));
+  size_t done = 0;
+  while (done < content.size()) {
+    ssize_t got = read(fd, content.data() + done, content.size() - done);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got <= 0) {
+      return system_failure("cannot read it", got < 0 ? errno : EIO);
+    }
+    done += static_cast<size_t>(got);
+  }
+  return content;
+}
+
+Result<void> write_all(int fd, ByteView content) {
+  while (!content.empty()) {
+    ssize_t done = write(fd, content.data(), content.size());
+    if (done < 0 && errno == EINTR) {
+      continue;
+    }
+    if (done <= 0) {
+      return system_failure("cannot write", done < 0 ? errno : EIO);
+    }
+    content = content.subspan(static_cast<size_t>(done));
+  }
+  return {};
+}
+
+tl::unexpected<Error> about(const std::string& subject, Error error) {
+  return failure(error.code, subject + ": " + error.message);
+}
+
+// Makes a new directory durable; without this a power cut could take it and all that is in it.
+Result<void> sync_parent(const std::string& path) {
+  FileDescriptor parent(
+      ::open((path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
+  if (!parent || fsync(parent.get()) != 0) {
+    return system_failure("cannot make the new directory " + path + " durable", errno);
+  }
+  return {};
+}
+
+Result<void> make_directory(const std::string& path) {
+  if (mkdir(path.c_str(), S_IRWXU) == 0) {
+    return sync_parent(path);
+  }
+  if (errno == EEXIST) {
+    return {};
+  }
+  return system_failure("cannot make the state directory " + path, errno);
+}
+
+// Who holds the lock, as far as can be known: the holder writes its number into the file.
+std::string holder(int lock_fd) {
+  std::array<char, 16> text{};
+  ssize_t got = pread(lock_fd, text.data(), text.size() - 1, 0);
+  std::string pid(text.data(), got > 0 ? static_cast<size_t>(got) : 0);
+  pid.erase(pid.find_last_not_of("\n") + 1);
+  return pid.empty() ? "another process" : "process " + pid;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, Create create) {
+  if (create == Create::if_missing) {
+    if (auto made = make_directory(path); !made) {
+      return tl::unexpected(made.error());
+    }
+  }
+  FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
+  if (!directory) {
+    return system_failure("cannot open the state directory " + path, errno);
+  }
+  return std::unique_ptr<DirStore>(new DirStore(path, std::move(directory)));
+}
+
+DirStore::DirStore(std::string path, FileDescriptor directory)
+    : path_(std::move(path)), directory_(std::move(directory)) {}
+
+Result<Bytes> DirStore::load(BlobName name) {
+  std::string file = file_name(name);
+  FileDescriptor fd(openat(directory_.get(), file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) {
+    return system_failure("cannot open " + in_directory(file), errno);
+  }
+  auto content = read_all(fd.get());
+  if (!content) {
+    return about(in_directory(file), content.error());
+  }
+  auto data = unwrap_swtpm_blob(*content);
+  if (!data) {
+    return about(in_directory(file), data.error());
+  }
+  return Bytes(data->begin(), data->end());
+}
+
+Result<void> DirStore::store(BlobName name, ByteView blob) {
+  std::string file = file_name(name);
+  auto written = write_durably(file, wrap_swtpm_blob(blob));
+  if (!written) {
+    // Space is what is missing most often: leave nothing half-written behind.
+    unlinkat(directory_.get(), temporary_name(file).c_str(), 0);
+    return about(in_directory(file), written.error());
+  }
+  return {};
+}
+
+Result<void> DirStore::write_durably(const std::string& file, ByteView content) {
+  std::string temporary = temporary_name(file);
+  // A leftover of a process that was killed in the middle; we hold the lock, so it is nobody's.
+  unlinkat(directory_.get(), temporary.c_str(), 0);
+  FileDescriptor fd(openat(directory_.get(), temporary.c_str(),
+                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                           S_IRUSR | S_IWUSR));
+  if (!fd) {
+    return system_failure("cannot create " + temporary, errno);
+  }
+  if (auto written = write_all(fd.get(), content); !written) {
+    return written;
+  }
+  if (fsync(fd.get()) != 0) {
+    return system_failure("cannot make " + temporary + " durable", errno);
+  }
+  if (renameat(directory_.get(), temporary.c_str(), directory_.get(), file.c_str()) != 0) {
+    return system_failure("cannot rename " + temporary, errno);
+  }
+  return sync_directory();
+}
+
+Result<void> DirStore::remove(BlobName name) {
+  std::string file = file_name(name);
+  if (unlinkat(directory_.get(), file.c_str(), 0) == 0) {
+    return sync_directory();
+  }
+  if (errno == ENOENT) {
+    return {};
+  }
+  return system_failure("cannot remove " + in_directory(file), errno);
+}
+
+Result<void> DirStore::sync_directory() {
+  if (fsync(directory_.get()) != 0) {
+    return system_failure("cannot make the directory durable", errno);
+  }
+  return {};
+}
+
+Result<void> DirStore::lock() {
+  if (lock_) {
+    return {};
+  }
+  FileDescriptor fd(openat(directory_.get(), kLockFile,
+                           O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!fd) {
+    return system_failure("cannot open " + in_directory(kLockFile), errno);
+  }
+  struct flock whole_file {};
+  whole_file.l_type = F_WRLCK;
+  whole_file.l_whence = SEEK_SET;
+  if (fcntl(fd.get(), F_OFD_SETLK, &whole_file) != 0) {
+    if (errno == EAGAIN || errno == EACCES) {
+      return failure(Errc::busy, "the state in " + path_ + " is in use by " + holder(fd.get()) +
+                                     "; two TPMs cannot share one state");
+    }
+    return system_failure("cannot lock " + in_directory(kLockFile), errno);
+  }
+  // The number is only a help for people; the lock is what counts.
+  std::string pid = std::to_string(getpid()) + "\n";
+  if (ftruncate(fd.get(), 0) == 0) {
+    static_cast<void>(write_all(fd.get(), as_bytes(pid)));
+  }
+  lock_ = std::move(fd);
+  return {};
+}
+
+void DirStore::unlock() { lock_.reset(); }
+
+std::string DirStore::in_directory(const std::string& file) const { return path_ + "/" + file; }
+
+}  // namespace vtpm

@@ -1,0 +1,47 @@
+// The `dir:` store: swtpm's directory layout, so that a VM can move from swtpm and back.
+//
+// Files: tpm2-00.permall, tpm2-00.volatilestate for TPM 2.0; tpm-00.permall, tpm-00.volatilestate,
+// tpm-00.savestate for TPM 1.2; each in swtpm's blob format (docs/state_format.md). `.lock` carries
+// a write lock over the whole file that also keeps a real swtpm out; it is an open-file-description
+// lock, so it lives and dies with this object.
+//
+// A store writes a temporary file, fsyncs it, renames it over the old one and fsyncs the directory:
+// whatever happens in between, the old or the new blob is there, whole.
+// Files are made 0600, a missing directory 0700. Symbolic links within the directory are refused.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/file_descriptor.h"
+#include "engine/state_store.h"
+
+namespace vtpm {
+
+class DirStore final : public StateStore {
+ public:
+  enum class Create { if_missing, never };
+
+  // Opens the directory; with Create::if_missing makes it (its parent must exist).
+  static Result<std::unique_ptr<DirStore>> open(const std::string& path, Create create);
+
+  Result<Bytes> load(BlobName name) override;
+  Result<void> store(BlobName name, ByteView blob) override;
+  Result<void> remove(BlobName name) override;
+  Result<void> lock() override;
+  void unlock() override;
+  [[nodiscard]] std::string describe() const override { return "dir:" + path_; }
+
+ private:
+  DirStore(std::string path, FileDescriptor directory);
+
+  Result<void> write_durably(const std::string& file, ByteView content);
+  Result<void> sync_directory();
+  [[nodiscard]] std::string in_directory(const std::string& file) const;
+
+  const std::string path_;
+  const FileDescriptor directory_;
+  FileDescriptor lock_;
+};
+
+}  // namespace vtpm

@@ -1,0 +1,355 @@
+#include "engine/libtpms_engine.h"
+
+// libtpms' headers are C and warn under our flags.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#include <libtpms/tpm_error.h>
+#include <libtpms/tpm_library.h>
+#include <libtpms/tpm_nvfilename.h>
+#include <libtpms/tpm_types.h>
+#pragma GCC diagnostic pop
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "engine/codec.h"
+
+namespace vtpm {
+namespace {
+
+class Adapter;
+
+// libtpms' callbacks carry no context: this is the single unavoidable static, set while an Adapter
+// lives.
+std::atomic<Adapter*> the_adapter = nullptr;
+
+std::string in_words(TPM_RESULT result) {
+  std::array<char, 16> text{};
+  static_cast<void>(std::snprintf(text.data(), text.size(), "0x%x", result));
+  return text.data();
+}
+
+std::optional<BlobKind> kind_of(const char* name) {
+  std::string_view wanted = name;
+  if (wanted == TPM_PERMANENT_ALL_NAME) {
+    return BlobKind::permanent;
+  }
+  if (wanted == TPM_VOLATILESTATE_NAME) {
+    return BlobKind::volatile_state;
+  }
+  if (wanted == TPM_SAVESTATE_NAME) {
+    return BlobKind::savestate;
+  }
+  return std::nullopt;
+}
+
+class Adapter final : public LibtpmsEngine {
+ public:
+  Adapter(LibtpmsOptions options, StateStore& store)
+      : options_(std::move(options)), store_(store), command_(kMaxMessage) {}
+
+  ~Adapter() override {
+    if (on_) {
+      TPMLIB_Terminate();
+    }
+    std::free(response_);  // NOLINT: libtpms reallocs it
+    Adapter* self = this;
+    the_adapter.compare_exchange_strong(self, nullptr);
+  }
+
+  Result<void> choose_version() {
+    auto chosen = options_.version == TpmVersion::tpm20 ? TPMLIB_TPM_VERSION_2
+                                                        : TPMLIB_TPM_VERSION_1_2;
+    if (TPM_RESULT result = TPMLIB_ChooseTPMVersion(chosen); result != TPM_SUCCESS) {
+      return failure(Errc::unsupported, "libtpms " + libtpms_version() +
+                                            " cannot run this TPM version (result " +
+                                            in_words(result) + ")");
+    }
+    return {};
+  }
+
+  [[nodiscard]] TpmVersion version() const override { return options_.version; }
+
+  Result<PoweredOn> power_on(StoredVolatile stored) override {
+    store_error_.reset();
+    failure_mode_ = false;
+    if (auto allowed = check_state_exists(); !allowed) {
+      return tl::unexpected(allowed.error());
+    }
+    register_callbacks();
+    // Buffer size, profile and version are the library's until Terminate or for good; whichever it
+    // forgets is said again before every MainInit.
+    if (auto ready = set_profile(); !ready) {
+      return tl::unexpected(ready.error());
+    }
+    resumed_ = false;
+    TPM_RESULT result = TPMLIB_MainInit();
+    if (result != TPM_SUCCESS) {
+      TPMLIB_Terminate();  // MainInit leaves the library half-initialised when it fails
+      return power_on_failure(result);
+    }
+    on_ = true;
+    if (stored == StoredVolatile::discard) {
+      if (auto removed = store_.remove({options_.version, BlobKind::volatile_state}); !removed) {
+        power_off();
+        return tl::unexpected(removed.error());
+      }
+    }
+    return resumed_ ? PoweredOn::resumed : PoweredOn::reset;
+  }
+
+  void power_off() override {
+    if (on_) {
+      TPMLIB_Terminate();
+    }
+    on_ = false;
+    failure_mode_ = false;
+  }
+
+  Result<ByteView> execute(ByteView command, Locality locality) override {
+    if (!on_) {
+      return failure(Errc::wrong_phase, "the TPM is off");
+    }
+    if (command.size() > kMaxMessage) {
+      return failure(Errc::invalid, "a command of more than 4096 bytes");
+    }
+    locality_ = locality;
+    // libtpms takes the command by a pointer to non-const.
+    std::ranges::copy(command, command_.begin());
+    uint32_t size = 0;
+    TPM_RESULT result =
+        TPMLIB_Process(&response_, &size, &response_capacity_,
+                       reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
+                       static_cast<uint32_t>(command.size()));
+    if (result != TPM_SUCCESS || size < kHeaderSize) {
+      failure_mode_ = true;
+      fallback_ = failure_response(options_.version);
+      return ByteView(fallback_);
+    }
+    ByteView response = std::as_bytes(std::span(response_, size));
+    failure_mode_ = failure_mode_ || tells_failure_mode(response);
+    return response;
+  }
+
+  [[nodiscard]] bool in_failure_mode() const override { return failure_mode_; }
+
+  void cancel() override { TPMLIB_CancelCommand(); }
+
+  BufferSizes buffer_size(uint32_t wanted) override {
+    BufferSizes sizes{};
+    sizes.size = TPMLIB_SetBufferSize(on_ ? 0 : wanted, &sizes.min, &sizes.max);
+    return sizes;
+  }
+
+  // -- What the callbacks do, as C++ --
+
+  Result<Bytes> load(const char* name) {
+    auto kind = kind_of(name);
+    if (!kind) {
+      return failure(Errc::not_found, std::string("no state is named ") + name);
+    }
+    auto blob = remember(store_.load({options_.version, *kind}));
+    resumed_ = resumed_ || (blob && *kind == BlobKind::volatile_state);
+    return blob;
+  }
+
+  Result<void> store(const char* name, ByteView data) {
+    auto kind = kind_of(name);
+    if (!kind) {
+      return failure(Errc::unsupported, std::string("no place for state named ") + name);
+    }
+    return remember(store_.store({options_.version, *kind}, data));
+  }
+
+  Result<void> remove(const char* name) {
+    auto kind = kind_of(name);
+    return kind ? remember(store_.remove({options_.version, *kind})) : Result<void>();
+  }
+
+  [[nodiscard]] Locality locality() const { return locality_; }
+
+ private:
+  static void register_callbacks();
+
+  Result<void> check_state_exists() {
+    if (options_.may_manufacture) {
+      return {};
+    }
+    auto permanent = store_.load({options_.version, BlobKind::permanent});
+    if (!permanent && permanent.error().code == Errc::not_found) {
+      return failure(Errc::not_found, "there is no TPM state (" + permanent.error().message +
+                                          "), and making a new TPM was not allowed");
+    }
+    return {};
+  }
+
+  Result<void> set_profile() {
+#ifdef VTPM_HAVE_TPMLIB_SETPROFILE
+    if (!options_.profile.empty()) {
+      if (TPM_RESULT result = TPMLIB_SetProfile(options_.profile.c_str()); result != TPM_SUCCESS) {
+        return failure(Errc::invalid, "libtpms refuses the profile " + options_.profile +
+                                          " (result " + in_words(result) + ")");
+      }
+    }
+#endif
+    return {};
+  }
+
+  tl::unexpected<Error> power_on_failure(TPM_RESULT result) {
+    if (store_error_) {
+      return tl::unexpected(*store_error_);
+    }
+    return failure(Errc::tpm, "libtpms cannot use the state in " + store_.describe() +
+                                  " (result " + in_words(result) + ")");
+  }
+
+  // A TPM 2.0 answers everything but two queries with TPM_RC_FAILURE from then on. A failed commit
+  // leads there too, with either version.
+  [[nodiscard]] bool tells_failure_mode(ByteView response) const {
+    return store_failed_during_command() ||
+           (options_.version == TpmVersion::tpm20 && response_code(response) == rc::failure);
+  }
+
+  [[nodiscard]] bool store_failed_during_command() const { return store_error_.has_value(); }
+
+  // Keeps the first real failure for the message; "not there" is an answer, not a failure.
+  template <class T>
+  Result<T> remember(Result<T> result) {
+    if (!result && result.error().code != Errc::not_found && !store_error_) {
+      store_error_ = result.error();
+    }
+    return result;
+  }
+
+  const LibtpmsOptions options_;
+  StateStore& store_;
+  bool on_ = false;
+  bool failure_mode_ = false;
+  bool resumed_ = false;  // a volatile blob was loaded since power_on() began
+  Locality locality_{};
+  std::optional<Error> store_error_;
+  Bytes command_;
+  Bytes fallback_;
+  unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us
+  uint32_t response_capacity_ = 0;
+};
+
+// -- Callbacks. No exception may pass through libtpms, which is C and leaves commands by longjmp;
+// no C++ object of ours is alive below a call back into libtpms. --
+
+template <class Body>
+TPM_RESULT guarded(Body body) noexcept {
+  try {
+    return body(*the_adapter.load());
+  } catch (...) {
+    return TPM_FAIL;
+  }
+}
+
+TPM_RESULT nvram_init() { return TPM_SUCCESS; }
+
+TPM_RESULT nvram_load(unsigned char** data, uint32_t* length, uint32_t /*tpm_number*/,
+                      const char* name) {
+  return guarded([&](Adapter& adapter) -> TPM_RESULT {
+    auto blob = adapter.load(name);
+    if (!blob) {
+      // "Not there" has to be TPM_RETRY; anything else is fatal to libtpms.
+      return blob.error().code == Errc::not_found ? TPM_RETRY : TPM_FAIL;
+    }
+    if (blob->empty()) {
+      return TPM_FAIL;
+    }
+    // libtpms frees it. Not TPM_Malloc: that refuses more than 128 KiB, which a full NV exceeds.
+    auto* copy = static_cast<unsigned char*>(std::malloc(blob->size()));  // NOLINT
+    if (copy == nullptr) {
+      return TPM_SIZE;
+    }
+    std::memcpy(copy, blob->data(), blob->size());
+    *data = copy;
+    *length = static_cast<uint32_t>(blob->size());
+    return TPM_SUCCESS;
+  });
+}
+
+TPM_RESULT nvram_store(const unsigned char* data, uint32_t length, uint32_t /*tpm_number*/,
+                       const char* name) {
+  return guarded([&](Adapter& adapter) -> TPM_RESULT {
+    return adapter.store(name, std::as_bytes(std::span(data, length))) ? TPM_SUCCESS : TPM_FAIL;
+  });
+}
+
+TPM_RESULT nvram_delete(uint32_t /*tpm_number*/, const char* name, TPM_BOOL must_exist) {
+  return guarded([&](Adapter& adapter) -> TPM_RESULT {
+    if (must_exist != 0 && !adapter.load(name)) {
+      return TPM_FAIL;
+    }
+    return adapter.remove(name) ? TPM_SUCCESS : TPM_FAIL;
+  });
+}
+
+TPM_RESULT io_init() { return TPM_SUCCESS; }
+
+TPM_RESULT io_locality(TPM_MODIFIER_INDICATOR* locality, uint32_t /*tpm_number*/) {
+  return guarded([&](Adapter& adapter) -> TPM_RESULT {
+    *locality = static_cast<TPM_MODIFIER_INDICATOR>(adapter.locality());
+    return TPM_SUCCESS;
+  });
+}
+
+TPM_RESULT io_physical_presence(TPM_BOOL* present, uint32_t /*tpm_number*/) {
+  *present = 0;
+  return TPM_SUCCESS;
+}
+
+void Adapter::register_callbacks() {
+  libtpms_callbacks callbacks{};
+  callbacks.sizeOfStruct = sizeof(callbacks);
+  callbacks.tpm_nvram_init = nvram_init;
+  callbacks.tpm_nvram_loaddata = nvram_load;
+  callbacks.tpm_nvram_storedata = nvram_store;
+  callbacks.tpm_nvram_deletename = nvram_delete;
+  callbacks.tpm_io_init = io_init;
+  callbacks.tpm_io_getlocality = io_locality;
+  callbacks.tpm_io_getphysicalpresence = io_physical_presence;
+  TPMLIB_RegisterCallbacks(&callbacks);
+}
+
+bool library_knows_profiles() {
+#ifdef VTPM_HAVE_TPMLIB_SETPROFILE
+  return true;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LibtpmsEngine>> LibtpmsEngine::create(LibtpmsOptions options,
+                                                             StateStore& store) {
+  if (!options.profile.empty() && !library_knows_profiles()) {
+    return failure(Errc::unsupported, "profiles need libtpms 0.10 or newer; this is " +
+                                          libtpms_version());
+  }
+  auto adapter = std::make_unique<Adapter>(std::move(options), store);
+  Adapter* expected = nullptr;
+  if (!the_adapter.compare_exchange_strong(expected, adapter.get())) {
+    return failure(Errc::busy, "libtpms can run one TPM per process, and this process has one");
+  }
+  if (auto chosen = adapter->choose_version(); !chosen) {
+    return tl::unexpected(chosen.error());
+  }
+  return adapter;
+}
+
+std::string libtpms_version() {
+  uint32_t version = TPMLIB_GetVersion();
+  return std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 0xFF) + "." +
+         std::to_string(version & 0xFF);
+}
+
+}  // namespace vtpm

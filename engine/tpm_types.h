@@ -1,0 +1,74 @@
+// The field's small integers as types of their own, so that a locality cannot be passed for a
+// response code.
+//
+// Sources: TCG TPM 2.0 Library part 2 (TPM_CC, TPM_RC, TPM_ST), TPM 1.2 Main part 2 (ordinals,
+// return codes).
+#pragma once
+
+#include <cstdint>
+
+namespace vtpm {
+
+enum class TpmVersion : uint8_t { tpm12, tpm20 };
+
+// 0 to 4; anything else is refused where it comes in.
+enum class Locality : uint8_t {};
+inline constexpr Locality kHighestLocality{4};
+
+// Command code (TPM 2.0) or ordinal (TPM 1.2).
+enum class CommandCode : uint32_t {};
+enum class ResponseCode : uint32_t {};
+
+enum class StartupType : uint16_t { clear = 0x0000, state = 0x0001 };
+enum class ShutdownType : uint16_t { clear = 0x0000, state = 0x0001 };
+
+// The three pieces of a TPM's state. `savestate` exists for TPM 1.2 only.
+enum class BlobKind : uint8_t { permanent, volatile_state, savestate };
+
+// One stored blob. The two TPM versions keep their state apart.
+struct BlobName {
+  TpmVersion version;
+  BlobKind kind;
+  friend bool operator==(const BlobName&, const BlobName&) = default;
+};
+
+namespace rc {
+inline constexpr ResponseCode success{0x000};
+inline constexpr ResponseCode initialize{0x100};  // TPM_RC_INITIALIZE: not started, or already
+inline constexpr ResponseCode failure{0x101};
+inline constexpr ResponseCode command_code{0x143};
+inline constexpr ResponseCode testing{0x90A};
+inline constexpr ResponseCode canceled{0x909};
+inline constexpr ResponseCode retry{0x922};
+inline constexpr ResponseCode tpm12_fail{9};
+}  // namespace rc
+
+namespace cc {
+inline constexpr CommandCode change_eps{0x124};
+inline constexpr CommandCode change_pps{0x125};
+inline constexpr CommandCode clear{0x126};
+inline constexpr CommandCode create_primary{0x131};
+inline constexpr CommandCode incremental_self_test{0x142};
+inline constexpr CommandCode self_test{0x143};
+inline constexpr CommandCode startup{0x144};
+inline constexpr CommandCode shutdown{0x145};
+inline constexpr CommandCode create{0x153};
+inline constexpr CommandCode get_capability{0x17A};
+inline constexpr CommandCode get_random{0x17B};
+inline constexpr CommandCode read_clock{0x181};
+inline constexpr CommandCode create_loaded{0x191};
+}  // namespace cc
+
+namespace ordinal {
+inline constexpr CommandCode take_ownership{0x0D};
+inline constexpr CommandCode cmk_create_key{0x13};
+inline constexpr CommandCode create_wrap_key{0x1F};
+inline constexpr CommandCode self_test_full{0x50};
+inline constexpr CommandCode continue_self_test{0x53};
+inline constexpr CommandCode create_endorsement_key_pair{0x78};
+inline constexpr CommandCode make_identity{0x79};
+inline constexpr CommandCode create_revocable_ek{0x7F};
+inline constexpr CommandCode startup{0x99};
+}  // namespace ordinal
+
+}  // namespace vtpm

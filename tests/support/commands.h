@@ -1,0 +1,29 @@
+// TPM commands for tests, with the varying field in view.
+#pragma once
+
+#include "engine/bytes.h"
+#include "engine/codec.h"
+
+namespace vtpm {
+
+// A TPM 2.0 command without sessions.
+inline Bytes tpm2_command(CommandCode code, ByteView parameters = {}) {
+  return BigEndianWriter()
+      .u16(0x8001)
+      .u32(static_cast<uint32_t>(kHeaderSize + parameters.size()))
+      .u32(static_cast<uint32_t>(code))
+      .bytes(parameters)
+      .take();
+}
+
+inline Bytes get_random(uint16_t count) {
+  return tpm2_command(cc::get_random, BigEndianWriter().u16(count).take());
+}
+
+inline Bytes create_primary() { return tpm2_command(cc::create_primary); }
+
+inline Bytes tpm2_startup(StartupType type = StartupType::clear) {
+  return startup_command(TpmVersion::tpm20, type);
+}
+
+}  // namespace vtpm

@@ -1,0 +1,23 @@
+// A back-off that waits for nothing and remembers for how long it would have, for tests.
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "engine/backoff.h"
+
+namespace vtpm {
+
+class FakeBackoff final : public Backoff {
+ public:
+  bool wait(std::chrono::milliseconds delay) override {
+    waits.push_back(delay);
+    return !interrupted;
+  }
+  void interrupt() override { interrupted = true; }
+
+  std::vector<std::chrono::milliseconds> waits;
+  bool interrupted = false;
+};
+
+}  // namespace vtpm
