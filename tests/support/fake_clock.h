@@ -1,0 +1,53 @@
+// A clock that tests move by hand.
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include "cuse/alarm_clock.h"
+
+namespace vtpm {
+
+class FakeClock final : public AlarmClock {
+ public:
+  [[nodiscard]] Time now() const override {
+    MutexLock lock(mutex_);
+    return now_;
+  }
+
+  void call_at(Time when, std::function<void()> callback) override {
+    MutexLock lock(mutex_);
+    alarms_.emplace(when, std::move(callback));
+  }
+
+  // Moves time on and calls back, on this thread, whatever has become due.
+  void advance(std::chrono::milliseconds by) {
+    {
+      MutexLock lock(mutex_);
+      now_ += by;
+    }
+    while (auto due = next_due()) {
+      due();
+    }
+  }
+
+  [[nodiscard]] size_t alarms() const {
+    MutexLock lock(mutex_);
+    return alarms_.size();
+  }
+
+ private:
+  std::function<void()> next_due() {
+    MutexLock lock(mutex_);
+    if (alarms_.empty() || alarms_.begin()->first > now_) {
+      return {};
+    }
+    return std::move(alarms_.extract(alarms_.begin()).mapped());
+  }
+
+  mutable Mutex mutex_;
+  Time now_ VTPM_GUARDED_BY(mutex_);
+  std::multimap<Time, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
+};
+
+}  // namespace vtpm

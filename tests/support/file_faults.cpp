@@ -1,0 +1,71 @@
+#include "tests/support/file_faults.h"
+
+#include <fcntl.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace vtpm {
+namespace {
+
+FileFaults* the_faults = nullptr;
+
+bool strikes_here(const char* call) { return the_faults != nullptr && the_faults->strikes(call); }
+
+}  // namespace
+
+FileFaults::FileFaults(int failing_call, int error_number)
+    : failing_call_(failing_call), error_number_(error_number) {
+  the_faults = this;
+}
+
+FileFaults::~FileFaults() { the_faults = nullptr; }
+
+bool FileFaults::happened() const { return calls_.size() >= static_cast<size_t>(failing_call_); }
+
+bool FileFaults::strikes(const char* call) {
+  calls_.emplace_back(call);
+  if (calls_.size() != static_cast<size_t>(failing_call_)) {
+    return false;
+  }
+  errno = error_number_;
+  return true;
+}
+
+}  // namespace vtpm
+
+// The linker sends calls of NAME to __wrap_NAME and gives the real one as __real_NAME.
+extern "C" {
+int __real_openat(int directory, const char* path, int flags, ...);
+ssize_t __real_read(int fd, void* data, size_t size);
+ssize_t __real_write(int fd, const void* data, size_t size);
+int __real_fsync(int fd);
+int __real_renameat(int from_directory, const char* from, int to_directory, const char* to);
+
+// As the C library declares it, but with the mode that its callers pass whenever it matters.
+int __wrap_openat(int directory, const char* path, int flags, mode_t mode) {
+  return vtpm::strikes_here("openat") ? -1 : __real_openat(directory, path, flags, mode);
+}
+
+ssize_t __wrap_read(int fd, void* data, size_t size) {
+  return vtpm::strikes_here("read") ? -1 : __real_read(fd, data, size);
+}
+
+ssize_t __wrap_write(int fd, const void* data, size_t size) {
+  if (vtpm::strikes_here("write")) {
+    return -1;
+  }
+  size_t most = vtpm::the_faults == nullptr ? size : vtpm::the_faults->largest_write();
+  return __real_write(fd, data, std::min(size, most));
+}
+
+int __wrap_fsync(int fd) { return vtpm::strikes_here("fsync") ? -1 : __real_fsync(fd); }
+
+int __wrap_renameat(int from_directory, const char* from, int to_directory, const char* to) {
+  return vtpm::strikes_here("renameat")
+             ? -1
+             : __real_renameat(from_directory, from, to_directory, to);
+}
+}

@@ -1,0 +1,70 @@
+// CuseSession against the protocol: the handshake, and requests that no sane kernel sends.
+#include <gtest/gtest.h>
+#include <linux/fuse.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "tests/support/fake_engine.h"
+#include "tests/support/memory_store.h"
+#include "tests/support/wired_tpm.h"
+
+namespace vtpm {
+namespace {
+
+class SessionTest : public testing::Test {
+ protected:
+  MemoryStore store;
+  FakeEngine engine{store};
+  WiredTpm wired{engine};
+  WireKernel& kernel = wired.kernel;
+};
+
+TEST_F(SessionTest, Handshake_NamesTheDevice) {
+  Bytes reply = kernel.init_reply();
+  auto name = as_bytes("DEVNAME=vtpm0");
+  EXPECT_EQ(std::ranges::search(reply, name).size(), name.size());
+}
+
+TEST_F(SessionTest, Handshake_AsksForRestrictedIoctls) {
+  cuse_init_out out{};
+  Bytes reply = kernel.init_reply();
+  ASSERT_GE(reply.size(), sizeof(out));
+  std::memcpy(&out, reply.data(), sizeof(out));
+  EXPECT_EQ(out.flags & CUSE_UNRESTRICTED_IOCTL, 0U);
+}
+
+TEST_F(SessionTest, Request_OfAnUnknownKind_IsNotImplemented) {
+  constexpr uint32_t kLseek = 46;
+  EXPECT_EQ(kernel.wait(kernel.send_raw(kLseek, Bytes(24))).error, ENOSYS);
+}
+
+TEST_F(SessionTest, Ioctl_ThatNobodyKnows_IsNoTty) {
+  uint64_t file = kernel.open_file();
+  EXPECT_EQ(kernel.ioctl(file, 0x5401, {}, 0).error, ENOTTY);
+  EXPECT_EQ(kernel.ioctl(file, 0xc0045063, Bytes(4), 4).error, ENOTTY);
+}
+
+TEST_F(SessionTest, OneMoreHandshake_IsRefusedAndHarmsNothing) {
+  EXPECT_NE(kernel.wait(kernel.send_raw(CUSE_INIT, Bytes(16))).error, 0);
+  EXPECT_EQ(kernel.open().error, 0);
+}
+
+TEST(SessionStart, ChannelThatEndsBeforeTheHandshake_IsAnError) {
+  MemoryStore store;
+  FakeEngine engine(store);
+  FakeBackoff backoff;
+  VirtualTpm tpm(engine, backoff);
+  CommandQueue queue;
+  ControlSurface control({tpm, [] {}}, queue);
+  FakeClock clock;
+  RawNode node({tpm, queue, control, clock});
+  WireKernel kernel;
+  FileDescriptor channel = kernel.take_channel();
+  kernel.close_channel();
+  auto session = CuseSession::start(std::move(channel), {"vtpm0", 0, 0}, node);
+  EXPECT_FALSE(session);
+}
+
+}  // namespace
+}  // namespace vtpm
