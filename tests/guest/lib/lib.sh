@@ -8,12 +8,13 @@ shopt -s inherit_errexit
 # A directory of this script's own, on a tmpfs, empty at the start.
 WORK=$(mktemp -d "$TMPDIR/test.XXXXXX")
 OUTPUT=$WORK/output # what the last command of expect_exit or capture printed, stdout and stderr
-LIB=tests/guest/lib
+LIB=$PWD/tests/guest/lib
 
 export TPM2TOOLS_TCTI=device:/dev/vtpm0
 export TPM_INTERFACE_TYPE=dev TPM_DEVICE=/dev/vtpm0 # IBM's tools
 export TPM_DATA_DIR=$WORK
 
+COMMAND_SECONDS=60
 checks=0       # how many expectations were met
 declare -A pids # daemons by name, as given by their pid files
 
@@ -58,11 +59,11 @@ expect_ne() {
 }
 
 # expect_exit CODE COMMAND...: the command ends with that code; what it printed is in $OUTPUT. A command that takes more
-# than 60 seconds has failed.
+# than $COMMAND_SECONDS has failed.
 expect_exit() {
     local code=0 wanted=$1
     shift
-    timeout 60 "$@" >"$OUTPUT" 2>&1 </dev/null || code=$?
+    timeout "$COMMAND_SECONDS" "$@" >"$OUTPUT" 2>&1 </dev/null || code=$?
     if [[ $code != "$wanted" ]]; then
         cat "$OUTPUT" >&2
         fail "exit code $code instead of $wanted: $*"
@@ -103,18 +104,18 @@ start_vtpmd() {
     [[ -c $DEVICE ]] || fail "$DEVICE is not there although vtpmd says it is ready"
 }
 
-# stop_vtpmd [NAME [SIGNAL]]: the daemon ends, its node goes.
+# stop_vtpmd NAME: the daemon ends, its node goes.
 stop_vtpmd() {
-    local name=${1:-vtpm0} pid
+    local name=$1 pid
     pid=${pids[$name]}
-    kill -"${2:-TERM}" "$pid"
+    kill -TERM "$pid"
     wait_for 20 is_gone "$pid"
     wait_for 5 is_missing "/dev/$name"
     unset "pids[$name]"
 }
 
 # The TPM's answer to raw command bytes, both in hex: the last word of the shortest client there is.
-tpm_send() { python3 $LIB/send.py "${DEVICE:-/dev/vtpm0}" "$@"; }
+tpm_send() { python3 "$LIB/send.py" "${DEVICE:-/dev/vtpm0}" "$@"; }
 
 # There is no resource manager on the raw node: what tpm2-tools loaded stays until it is flushed.
 flush() { tpm2_flushcontext -t; }

@@ -1,0 +1,74 @@
+#!/bin/bash
+# guest: --timeout 180
+# What goes wrong is said, with what to do about it; the exit code tells wrong usage (2) from failure (1).
+
+. tests/guest/lib/lib.sh
+STATE=dir:$WORK/state
+
+step "no /dev/cuse"
+# shellcheck disable=SC2016
+expect_exit 1 unshare --mount bash -c 'mount -t tmpfs tmpfs /dev && exec vtpmd --device vtpm0 --state "$1"' bash "dir:$WORK/unused"
+expect_output '/dev/cuse'
+expect_output 'modprobe cuse'
+
+step "/dev/cuse forbidden"
+mkdir -m 0777 "$WORK/nobody"
+chmod 0755 "$WORK"
+expect_exit 1 setpriv --reuid=65534 --regid=65534 --clear-groups "$VTPM_BIN/vtpmd" --device vtpm0 --state "dir:$WORK/nobody/state"
+expect_output '/dev/cuse'
+expect_output '[Pp]ermission|[Ff]orbidden|not allowed'
+
+step "wrong usage"
+expect_exit 2 vtpmd --state "$STATE"
+expect_output '--device'
+expect_exit 2 vtpmd --device vtpm0
+expect_output '--state'
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --no-such-option
+expect_output '--no-such-option'
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --tpm 3.0
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --startup sometimes
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --power maybe
+expect_exit 2 vtpmd --device vtpm0 --state nowhere:in/particular
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" stray
+expect_exit 0 vtpmd --help
+expect_output '--device'
+expect_exit 1 test -e "$WORK/state"
+
+step "state that cannot be"
+expect_exit 1 vtpmd --device vtpm0 --state "dir:$WORK/no/such/parent"
+expect_output "$WORK/no/such"
+expect_exit 1 vtpmd --device vtpm0 --state "$STATE" --create never
+expect_output "$WORK/state"
+expect_exit 1 test -e /dev/vtpm0
+
+step "--create never takes what is there"
+start_vtpmd vtpm0 --state "$STATE"
+tpm2_nvdefine -Q -C o -s 4 -a 'ownerread|ownerwrite' 0x1500050
+stop_vtpmd vtpm0
+start_vtpmd vtpm0 --state "$STATE" --create never
+expect_exit 0 tpm2_nvreadpublic 0x1500050
+stop_vtpmd vtpm0
+
+step "damaged state: the node is there, the TPM answers that it failed, and nothing is overwritten"
+cp "$WORK/state/tpm2-00.permall" "$WORK/good"
+for damage in truncated empty flipped; do
+    case $damage in
+    truncated) head -c 700 "$WORK/good" >"$WORK/state/tpm2-00.permall" ;;
+    empty) : >"$WORK/state/tpm2-00.permall" ;;
+    flipped) python3 -c '
+import sys
+blob = bytearray(open(sys.argv[1], "rb").read())
+for i in range(16, 28): blob[i] ^= 0xFF # the magic of the TPM library within
+open(sys.argv[2], "wb").write(blob)' "$WORK/good" "$WORK/state/tpm2-00.permall" ;;
+    esac
+    cp "$WORK/state/tpm2-00.permall" "$WORK/damaged"
+    start_vtpmd vtpm0 --state "$STATE"
+    expect_eq "$(tpm_send 80010000000c0000017b0008)" 80010000000a00000101 "the answer with $damage state"
+    stop_vtpmd vtpm0
+    expect_exit 0 cmp "$WORK/damaged" "$WORK/state/tpm2-00.permall"
+done
+
+step "with the good state back, all is well"
+cp "$WORK/good" "$WORK/state/tpm2-00.permall"
+start_vtpmd vtpm0 --state "$STATE"
+expect_exit 0 tpm2_nvreadpublic 0x1500050

@@ -1,0 +1,74 @@
+"""TPM 2.0 commands as bytes, and a few words about a response. For tests that make their own system calls."""
+
+import os
+import struct
+
+RSA_SLOWEST = 3072  # bits; the slowest key that the library makes
+
+OWNER = 0x40000001
+PASSWORD_SESSION = struct.pack(">IIHBH", 9, 0x40000009, 0, 0, 0)
+
+
+def command(code, body=b"", sessions=False):
+    return struct.pack(">HII", 0x8002 if sessions else 0x8001, 10 + len(body), code) + body
+
+
+def get_random(count):
+    return command(0x17B, struct.pack(">H", count))
+
+
+def flush_context(handle):
+    return command(0x165, struct.pack(">I", handle))
+
+
+def create_primary_rsa(bits=RSA_SLOWEST):
+    """Another key each time: it is derived from the seed and from `unique`, which is random."""
+    unique = os.urandom(32)
+    sensitive = struct.pack(">HHH", 4, 0, 0)
+    public = struct.pack(">HHIH HHHH HIH", 0x0001, 0x000B, 0x00030072, 0, 0x0006, 128, 0x0043, 0x0010, bits, 0, 32)
+    public += unique
+    body = struct.pack(">I", OWNER) + PASSWORD_SESSION + sensitive + struct.pack(">H", len(public)) + public
+    return command(0x131, body + struct.pack(">HI", 0, 0), sessions=True)
+
+
+def nv_define(index, size):
+    """An index that the owner reads and writes."""
+    public = struct.pack(">IHIHH", index, 0x000B, 0x00020002, 0, size)
+    body = struct.pack(">I", OWNER) + PASSWORD_SESSION + struct.pack(">HH", 0, len(public)) + public
+    return command(0x12A, body, sessions=True)
+
+
+def pcr_extend(index, digest):
+    body = struct.pack(">I", index) + PASSWORD_SESSION + struct.pack(">IH", 1, 0x000B) + digest
+    return command(0x182, body, sessions=True)
+
+
+def pcr_read(index):
+    select = bytearray(3)
+    select[index // 8] |= 1 << index % 8
+    return command(0x17E, struct.pack(">IHB", 1, 0x000B, 3) + bytes(select))
+
+
+def response_code(response):
+    tag, size, code = struct.unpack(">HII", response[:10])
+    assert size == len(response), f"a response of {len(response)} bytes says it has {size}"
+    return code
+
+
+def new_handle(response):
+    """The handle in the successful response to a command that loaded an object."""
+    assert response_code(response) == 0, response.hex()
+    return struct.unpack(">I", response[10:14])[0]
+
+
+def execute(file, request):
+    """Sends on a blocking file; returns the response."""
+    written = os.write(file, request)
+    assert written == len(request), written
+    return os.read(file, 4096)
+
+
+def release_transients(file):
+    """Flushes whatever objects are loaded, so that the next key finds a slot."""
+    for handle in range(0x80000000, 0x80000003):
+        execute(file, flush_context(handle))
