@@ -115,7 +115,9 @@ constexpr ControlRow kTable[] = {
 
 }  // namespace
 
-std::span<const ControlRow> control_table() { return kTable; }
+std::span<const ControlRow> control_table() {
+  return kTable;
+}
 
 const ControlRow* find_control_row(uint32_t number) {
   const auto* row = std::ranges::find(kTable, number, &ControlRow::number);
@@ -130,6 +132,8 @@ uint64_t capability_mask() {
   return mask;
 }
 
-Bytes result_only(uint32_t tpm_result) { return bytes_of(vtpm_result{tpm_result}); }
+Bytes result_only(uint32_t tpm_result) {
+  return bytes_of(vtpm_result{tpm_result});
+}
 
 }  // namespace vtpm

@@ -16,13 +16,19 @@ namespace vtpm {
 
 namespace {
 
-fuse_req_t as_request(void* request) { return static_cast<fuse_req_t>(request); }
+fuse_req_t as_request(void* request) {
+  return static_cast<fuse_req_t>(request);
+}
 
 }  // namespace
 
-PendingReply::~PendingReply() { error(EIO); }
+PendingReply::~PendingReply() {
+  error(EIO);
+}
 
-void* PendingReply::take() { return std::exchange(request_, nullptr); }
+void* PendingReply::take() {
+  return std::exchange(request_, nullptr);
+}
 
 void PendingReply::error(int error_number) {
   if (void* request = take()) {
@@ -73,8 +79,7 @@ void OpenReply::opened(std::shared_ptr<OpenFile> file) {
   }
 }
 
-PollWaker::PollWaker(PollWaker&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)) {}
+PollWaker::PollWaker(PollWaker&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
 
 PollWaker& PollWaker::operator=(PollWaker&& other) noexcept {
   std::swap(handle_, other.handle_);
@@ -124,9 +129,8 @@ void with_file(fuse_req_t request, const fuse_file_info* info, Act act) {
 }
 
 void on_read(fuse_req_t request, size_t size, off_t /*offset*/, fuse_file_info* info) {
-  with_file<ReadReply>(request, info, [&](OpenFile& file, ReadReply reply) {
-    file.read(size, std::move(reply));
-  });
+  with_file<ReadReply>(request, info,
+                       [&](OpenFile& file, ReadReply reply) { file.read(size, std::move(reply)); });
 }
 
 void on_write(fuse_req_t request, const char* data, size_t size, off_t offset,
@@ -189,8 +193,8 @@ struct ReceiveBuffer {
   fuse_buf buffer{};
 };
 
-// The signal that gets a serving thread out of its blocking read. Its handler does nothing; only the
-// interruption matters, so it must not restart system calls.
+// The signal that gets a serving thread out of its blocking read. Its handler does nothing; only
+// the interruption matters, so it must not restart system calls.
 constexpr int kInterruptSignal = SIGUSR1;
 
 void make_interruptible() {
@@ -293,8 +297,8 @@ void CuseSession::serve_requests() {
 
 void CuseSession::stop() {
   stopping_ = true;
-  // A thread may look at stopping_ just before it begins to read, so one signal may be too early for
-  // it: signal again until all have seen it.
+  // A thread may look at stopping_ just before it begins to read, so one signal may be too early
+  // for it: signal again until all have seen it.
   while (running_ > 0) {
     for (std::thread& thread : threads_) {
       pthread_kill(thread.native_handle(), kInterruptSignal);

@@ -49,8 +49,8 @@ Result<void> set_buffer_size(VirtualTpm& tpm, uint32_t wanted) {
   return {};
 }
 
-// A TPM whose state cannot be used gets its node all the same, so that it can be seen and mended; one
-// whose state has to exist and does not is a mistake of whoever started it.
+// A TPM whose state cannot be used gets its node all the same, so that it can be seen and mended;
+// one whose state has to exist and does not is a mistake of whoever started it.
 Result<void> power_on(VirtualTpm& tpm, const Options& options) {
   auto on = tpm.power_on();
   if (!on) {
@@ -70,10 +70,10 @@ Result<void> prepare(VirtualTpm& tpm, const Options& options) {
 
 void announce(const CreatedDevice& device, const Options& options,
               std::optional<Background>& background) {
-  std::string summary = in_words(options.tpm) + " on /dev/" + device.name + " (" +
-                        std::to_string(device.numbers.major) + ":" +
-                        std::to_string(device.numbers.minor) + "), state in dir:" +
-                        options.state_directory + ", libtpms " + libtpms_version();
+  std::string summary =
+      in_words(options.tpm) + " on /dev/" + device.name + " (" +
+      std::to_string(device.numbers.major) + ":" + std::to_string(device.numbers.minor) +
+      "), state in dir:" + options.state_directory + ", libtpms " + libtpms_version();
   if (options.device.name.empty()) {
     std::cout << "/dev/" << device.name << std::endl;  // NOLINT: read through a pipe at once
   }
@@ -101,8 +101,8 @@ class ServedTpm {
     tpm_.on_phase_change(log_phase_change);
   }
 
-  // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then the
-  // node goes.
+  // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then
+  // the node goes.
   ~ServedTpm() {
     tpm_.cancel();
     tpm_.end();

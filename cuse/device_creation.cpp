@@ -72,8 +72,8 @@ Result<DeviceIdentity> choose_identity(const DeviceRequest& request,
     return tl::unexpected(free.error());
   }
   DeviceIdentity identity{*name, request.major, 0};
-  identity.minor =
-      request.minor >= 0 ? static_cast<unsigned>(request.minor) : index_of_device(*name).value_or(0);
+  identity.minor = request.minor >= 0 ? static_cast<unsigned>(request.minor)
+                                      : index_of_device(*name).value_or(0);
   if (identity.major == 0) {
     identity.major = registry.shared_major();
   }
@@ -150,8 +150,8 @@ Result<void> check_answers(const std::string& node, TpmVersion version) {
   }
   auto response = read_response(fd.get());
   if (!response) {
-    return failure(response.error().code, "cannot read from " + node + ": " +
-                                              response.error().message);
+    return failure(response.error().code,
+                   "cannot read from " + node + ": " + response.error().message);
   }
   auto header = parse_response_header(*response);
   if (!header || header->size != response->size()) {

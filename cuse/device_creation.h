@@ -1,8 +1,8 @@
 // Makes a device node through /dev/cuse and sees to it that it really is ours.
 //
-// The kernel does not report failures to create a device (a name or number that is taken): it closes
-// the channel. So the name is checked before, the device is verified after, and the kernel's late
-// removal of an old device of the same name is waited for.
+// The kernel does not report failures to create a device (a name or number that is taken): it
+// closes the channel. So the name is checked before, the device is verified after, and the kernel's
+// late removal of an old device of the same name is waited for.
 //
 // Daemons that create devices at the same time take turns by a lock on /dev/cuse itself, from the
 // choice of a name until the device is there.
@@ -18,7 +18,7 @@
 namespace vtpm {
 
 struct DeviceRequest {
-  std::string name;  // "vtpm0"; empty for the free one with the lowest number
+  std::string name;    // "vtpm0"; empty for the free one with the lowest number
   unsigned major = 0;  // 0: the one that vtpm devices share
   int minor = -1;      // -1: the number in the name
 };

@@ -64,9 +64,17 @@ void use_syslog() {
   settings().syslog = true;
 }
 
-void error(const std::string& message) { write_message(Level::error, message); }
-void warning(const std::string& message) { write_message(Level::warning, message); }
-void info(const std::string& message) { write_message(Level::info, message); }
-void debug(const std::string& message) { write_message(Level::debug, message); }
+void error(const std::string& message) {
+  write_message(Level::error, message);
+}
+void warning(const std::string& message) {
+  write_message(Level::warning, message);
+}
+void info(const std::string& message) {
+  write_message(Level::info, message);
+}
+void debug(const std::string& message) {
+  write_message(Level::debug, message);
+}
 
 }  // namespace vtpm::log

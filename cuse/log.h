@@ -1,4 +1,5 @@
-// Messages to whoever runs the daemon. Only the outermost layer logs; libraries below return errors.
+// Messages to whoever runs the daemon. Only the outermost layer logs; libraries below return
+// errors.
 //
 // In the foreground messages go to standard error; in the background to syslog. Under systemd each
 // line carries its level for the journal. Never the contents of commands, responses or state.

@@ -1,12 +1,11 @@
 // What a device node is to the rest of the daemon: something that opens, and open files that read,
 // write, poll, take ioctls and close. CuseSession turns the kernel's requests into these calls.
 //
-// Replies: every request comes with a reply object that is given away exactly once, now or later and
-// from any thread. One that is dropped unanswered answers EIO by itself, so no client ever hangs on
-// a request that was read.
-// Threads: the kernel locks nothing, so requests on one open file may arrive in parallel. release()
-// comes when no other request on that file is outstanding.
-// No call may wait for the TPM on the calling thread unless it runs as the TPM's CommandQueue task:
+// Replies: every request comes with a reply object that is given away exactly once, now or later
+// and from any thread. One that is dropped unanswered answers EIO by itself, so no client ever
+// hangs on a request that was read. Threads: the kernel locks nothing, so requests on one open file
+// may arrive in parallel. release() comes when no other request on that file is outstanding. No
+// call may wait for the TPM on the calling thread unless it runs as the TPM's CommandQueue task:
 // the few threads that serve a channel have to stay free for polls and cancels.
 #pragma once
 

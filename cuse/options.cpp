@@ -51,24 +51,27 @@ struct Raw {
 };
 
 void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
-  app.add_option("--device", raw.device, "Node to make: vtpm0 for /dev/vtpm0, or auto for the first free one")
+  app.add_option("--device", raw.device,
+                 "Node to make: vtpm0 for /dev/vtpm0, or auto for the first free one")
       ->required()
       ->check(check_device)
       ->type_name("NAME");
-  app.add_option("--state", raw.state, "Where the TPM's state is: dir:PATH, a directory in swtpm's layout")
+  app.add_option("--state", raw.state,
+                 "Where the TPM's state is: dir:PATH, a directory in swtpm's layout")
       ->required()
       ->check(check_state)
       ->type_name("dir:PATH");
   app.add_option("--create", options.create, "Whether a TPM that has no state yet is made")
-      ->transform(one_of<DirStore::Create>({{"if-missing", DirStore::Create::if_missing},
-                                            {"never", DirStore::Create::never}}))
+      ->transform(one_of<DirStore::Create>(
+          {{"if-missing", DirStore::Create::if_missing}, {"never", DirStore::Create::never}}))
       ->default_str("if-missing")
       ->type_name("");
   app.add_option("--tpm", options.tpm, "TPM version")
       ->transform(one_of<TpmVersion>({{"2.0", TpmVersion::tpm20}, {"1.2", TpmVersion::tpm12}}))
       ->default_str("2.0")
       ->type_name("");
-  app.add_option("--profile", options.profile, "libtpms profile of a new TPM, in JSON (libtpms 0.10 or newer)")
+  app.add_option("--profile", options.profile,
+                 "libtpms profile of a new TPM, in JSON (libtpms 0.10 or newer)")
       ->type_name("JSON");
   app.add_option("--power", options.power,
                  "on: at once; off: a hypervisor sends INIT; at-open: on, not started, with each "
@@ -82,7 +85,8 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::IsMember({"clear", "state", "none"}))
       ->default_str("clear")
       ->type_name("");
-  app.add_option("--buffer-size", options.buffer_size, "Largest command and response in bytes, as the TPM reports it")
+  app.add_option("--buffer-size", options.buffer_size,
+                 "Largest command and response in bytes, as the TPM reports it")
       ->check(CLI::Range(1, 4096))
       ->type_name("BYTES");
   app.add_flag("--no-auto-shutdown", raw.no_auto_shutdown,
@@ -90,14 +94,17 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
 }
 
 void add_process_options(CLI::App& app, Options& options) {
-  app.add_option("--major", options.device.major, "Major device number (default: the one all vtpm devices share)")
+  app.add_option("--major", options.device.major,
+                 "Major device number (default: the one all vtpm devices share)")
       ->check(CLI::Range(1, 511))
       ->type_name("N");
-  app.add_option("--minor", options.device.minor, "Minor device number (default: the number in the name)")
+  app.add_option("--minor", options.device.minor,
+                 "Minor device number (default: the number in the name)")
       ->check(CLI::Range(0, 1048575))
       ->type_name("N");
   app.add_flag("--daemon", options.daemon, "Go to the background once the TPM answers on its node");
-  app.add_option("--pid-file", options.pid_file, "Write the process number there once the TPM answers")
+  app.add_option("--pid-file", options.pid_file,
+                 "Write the process number there once the TPM answers")
       ->type_name("PATH");
   app.add_option("--log-level", options.log_level, "Most detailed messages to write")
       ->transform(one_of<log::Level>({{"error", log::Level::error},
@@ -132,8 +139,9 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
   app.set_version_flag("--version", kVersion);
   add_tpm_options(app, options, raw);
   add_process_options(app, options);
-  app.footer("Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "
-             "order, 1 failed, 2 wrong usage.");
+  app.footer(
+      "Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "
+      "order, 1 failed, 2 wrong usage.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

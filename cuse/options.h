@@ -29,7 +29,8 @@ struct Options {
   log::Level log_level = log::Level::info;
 };
 
-// The options, or the exit status of a process that has said all there is to say: 0 after --help and
+// The options, or the exit status of a process that has said all there is to say: 0 after --help
+// and
 // --version, 2 after a message about what is wrong.
 struct ParsedOptions {
   std::optional<Options> options;

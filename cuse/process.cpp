@@ -67,8 +67,8 @@ void Background::announce_ready() {
 Result<PidFile> PidFile::write(const std::string& path) {
   constexpr mode_t kMode = 0644;
   std::string absolute = std::filesystem::absolute(path);  // the daemon leaves this directory
-  FileDescriptor file(
-      ::open(absolute.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, kMode));  // NOLINT
+  FileDescriptor file(::open(
+      absolute.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, kMode));  // NOLINT
   std::string pid = std::to_string(getpid()) + "\n";
   if (!file || ::write(file.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) {
     return system_failure("cannot write the pid file " + path, errno);
@@ -90,7 +90,7 @@ Result<Lifetime> Lifetime::begin() {
   for (int number : {SIGTERM, SIGINT, SIGHUP}) {
     sigaddset(&set, number);
   }
-  sigprocmask(SIG_BLOCK, &set, nullptr);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   FileDescriptor signals(signalfd(-1, &set, SFD_CLOEXEC));
   FileDescriptor requests(eventfd(0, EFD_CLOEXEC));
   if (!signals || !requests) {

@@ -1,10 +1,10 @@
 // One open file of the raw node.
 //
 // At most one command of a file runs at a time. Requests that arrive meanwhile and depend on its
-// outcome (read, write, release) are kept in the order of arrival and go on when it ends, as if they
-// had waited for the kernel driver's buffer mutex; no thread waits. poll() does not wait: while a
-// command runs neither reading nor writing is possible, so it says neither and wakes the poller at
-// the end.
+// outcome (read, write, release) are kept in the order of arrival and go on when it ends, as if
+// they had waited for the kernel driver's buffer mutex; no thread waits. poll() does not wait:
+// while a command runs neither reading nor writing is possible, so it says neither and wakes the
+// poller at the end.
 //
 // Ownership: shared between the session (until release) and the queued command that needs it.
 // Threads: any; one lock, held briefly, taken before the session's and never while the TPM runs.

@@ -4,7 +4,8 @@
 // docs/device.md has the rules and where CUSE makes them differ. Per-open state is in RawFile.
 //
 // Ownership: borrows everything in RawNodeParts, which outlives the node and its open files.
-// Threads: any; see node.h. Nothing waits for the TPM on the calling thread but the command it runs.
+// Threads: any; see node.h. Nothing waits for the TPM on the calling thread but the command it
+// runs.
 #pragma once
 
 #include <atomic>

@@ -11,8 +11,14 @@ constexpr uint16_t kTpm12RequestTag = 0x00C1;
 constexpr uint16_t kTpm12ResponseTag = 0x00C4;
 
 constexpr std::array kLongTpm20 = {
-    cc::change_eps, cc::change_pps, cc::clear,         cc::create_primary, cc::incremental_self_test,
-    cc::self_test,  cc::create,     cc::create_loaded,
+    cc::change_eps,
+    cc::change_pps,
+    cc::clear,
+    cc::create_primary,
+    cc::incremental_self_test,
+    cc::self_test,
+    cc::create,
+    cc::create_loaded,
 };
 
 constexpr std::array kLongTpm12 = {

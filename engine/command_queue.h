@@ -1,7 +1,7 @@
 // The line in which requests wait for their TPM, so that no thread has to.
 //
-// A task runs at once, on the calling thread, when nothing runs; otherwise it is kept and runs later
-// on the thread that is busy now, in the order of arrival. So at most one thread at a time is
+// A task runs at once, on the calling thread, when nothing runs; otherwise it is kept and runs
+// later on the thread that is busy now, in the order of arrival. So at most one thread at a time is
 // occupied by the TPM, and every other thread stays free for polls, cancels and queries, however
 // many commands wait.
 //

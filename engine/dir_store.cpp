@@ -67,7 +67,7 @@ Result<void> write_all(int fd, ByteView content) {
   return {};
 }
 
-tl::unexpected<Error> about(const std::string& subject, Error error) {
+tl::unexpected<Error> about(const std::string& subject, const Error& error) {
   return failure(error.code, subject + ": " + error.message);
 }
 
@@ -96,7 +96,7 @@ std::string holder(int lock_fd) {
   std::array<char, 16> text{};
   ssize_t got = pread(lock_fd, text.data(), text.size() - 1, 0);
   std::string pid(text.data(), got > 0 ? static_cast<size_t>(got) : 0);
-  pid.erase(pid.find_last_not_of("\n") + 1);
+  pid.erase(pid.find_last_not_of('\n') + 1);
   return pid.empty() ? "another process" : "process " + pid;
 }
 
@@ -120,7 +120,9 @@ DirStore::DirStore(std::string path, FileDescriptor directory)
 
 Result<Bytes> DirStore::load(BlobName name) {
   std::string file = file_name(name);
-  FileDescriptor fd(openat(directory_.get(), file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  // O_NONBLOCK: a FIFO of that name is refused below instead of waited for.
+  FileDescriptor fd(
+      openat(directory_.get(), file.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) {
     return system_failure("cannot open " + in_directory(file), errno);
   }
@@ -190,8 +192,8 @@ Result<void> DirStore::lock() {
   if (lock_) {
     return {};
   }
-  FileDescriptor fd(openat(directory_.get(), kLockFile,
-                           O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  FileDescriptor fd(openat(directory_.get(), kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                           S_IRUSR | S_IWUSR));
   if (!fd) {
     return system_failure("cannot open " + in_directory(kLockFile), errno);
   }
@@ -214,8 +216,12 @@ Result<void> DirStore::lock() {
   return {};
 }
 
-void DirStore::unlock() { lock_.reset(); }
+void DirStore::unlock() {
+  lock_.reset();
+}
 
-std::string DirStore::in_directory(const std::string& file) const { return path_ + "/" + file; }
+std::string DirStore::in_directory(const std::string& file) const {
+  return path_ + "/" + file;
+}
 
 }  // namespace vtpm

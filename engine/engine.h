@@ -5,8 +5,9 @@
 // Ownership: an engine owns the TPM's memory and borrows its StateStore.
 // Threads: one call at a time, from any thread; only cancel() may come at any moment.
 // Durability: what a command changed is in the store, durably, before execute() returns.
-// Errors: power_on() fails with the store's or the TPM's reason and leaves the engine off. A command
-// never fails as a call while the engine is on: the TPM's own response says what went wrong.
+// Errors: power_on() fails with the store's or the TPM's reason and leaves the engine off. A
+// command never fails as a call while the engine is on: the TPM's own response says what went
+// wrong.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct BufferSizes {
   uint32_t max;
 };
 
-// What becomes of a stored volatile blob once power_on() has loaded it. The TPM never removes it: as
-// long as it is kept, every power-on resumes from it.
+// What becomes of a stored volatile blob once power_on() has loaded it. The TPM never removes it:
+// as long as it is kept, every power-on resumes from it.
 enum class StoredVolatile { keep, discard };
 
 // What power_on() found: nothing volatile, so the TPM waits for Startup; or a volatile blob, so it

@@ -63,8 +63,8 @@ class Adapter final : public LibtpmsEngine {
   }
 
   Result<void> choose_version() {
-    auto chosen = options_.version == TpmVersion::tpm20 ? TPMLIB_TPM_VERSION_2
-                                                        : TPMLIB_TPM_VERSION_1_2;
+    auto chosen =
+        options_.version == TpmVersion::tpm20 ? TPMLIB_TPM_VERSION_2 : TPMLIB_TPM_VERSION_1_2;
     if (TPM_RESULT result = TPMLIB_ChooseTPMVersion(chosen); result != TPM_SUCCESS) {
       return failure(Errc::unsupported, "libtpms " + libtpms_version() +
                                             " cannot run this TPM version (result " +
@@ -122,10 +122,9 @@ class Adapter final : public LibtpmsEngine {
     // libtpms takes the command by a pointer to non-const.
     std::ranges::copy(command, command_.begin());
     uint32_t size = 0;
-    TPM_RESULT result =
-        TPMLIB_Process(&response_, &size, &response_capacity_,
-                       reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
-                       static_cast<uint32_t>(command.size()));
+    TPM_RESULT result = TPMLIB_Process(&response_, &size, &response_capacity_,
+                                       reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
+                                       static_cast<uint32_t>(command.size()));
     if (result != TPM_SUCCESS || size < kHeaderSize) {
       failure_mode_ = true;
       fallback_ = failure_response(options_.version);
@@ -171,6 +170,13 @@ class Adapter final : public LibtpmsEngine {
     return kind ? remember(store_.remove({options_.version, *kind})) : Result<void>();
   }
 
+  // The store threw instead of answering, for want of memory most likely.
+  void note_exception() noexcept {
+    if (!store_error_) {
+      store_error_.emplace(Error{Errc::io, "out of memory"});  // short: not allocated
+    }
+  }
+
   [[nodiscard]] Locality locality() const { return locality_; }
 
  private:
@@ -204,8 +210,8 @@ class Adapter final : public LibtpmsEngine {
     if (store_error_) {
       return tl::unexpected(*store_error_);
     }
-    return failure(Errc::tpm, "libtpms cannot use the state in " + store_.describe() +
-                                  " (result " + in_words(result) + ")");
+    return failure(Errc::tpm, "libtpms cannot use the state in " + store_.describe() + " (result " +
+                                  in_words(result) + ")");
   }
 
   // A TPM 2.0 answers everything but two queries with TPM_RC_FAILURE from then on. A failed commit
@@ -215,7 +221,9 @@ class Adapter final : public LibtpmsEngine {
            (options_.version == TpmVersion::tpm20 && response_code(response) == rc::failure);
   }
 
-  [[nodiscard]] bool store_failed_during_command() const { return store_error_.has_value(); }
+  [[nodiscard]] bool store_failed_during_command() const {
+    return store_error_.has_value();
+  }
 
   // Keeps the first real failure for the message; "not there" is an answer, not a failure.
   template <class T>
@@ -244,14 +252,18 @@ class Adapter final : public LibtpmsEngine {
 
 template <class Body>
 TPM_RESULT guarded(Body body) noexcept {
+  Adapter& adapter = *the_adapter.load();
   try {
-    return body(*the_adapter.load());
+    return body(adapter);
   } catch (...) {
+    adapter.note_exception();
     return TPM_FAIL;
   }
 }
 
-TPM_RESULT nvram_init() { return TPM_SUCCESS; }
+TPM_RESULT nvram_init() {
+  return TPM_SUCCESS;
+}
 
 TPM_RESULT nvram_load(unsigned char** data, uint32_t* length, uint32_t /*tpm_number*/,
                       const char* name) {
@@ -292,7 +304,9 @@ TPM_RESULT nvram_delete(uint32_t /*tpm_number*/, const char* name, TPM_BOOL must
   });
 }
 
-TPM_RESULT io_init() { return TPM_SUCCESS; }
+TPM_RESULT io_init() {
+  return TPM_SUCCESS;
+}
 
 TPM_RESULT io_locality(TPM_MODIFIER_INDICATOR* locality, uint32_t /*tpm_number*/) {
   return guarded([&](Adapter& adapter) -> TPM_RESULT {
@@ -332,8 +346,8 @@ bool library_knows_profiles() {
 Result<std::unique_ptr<LibtpmsEngine>> LibtpmsEngine::create(LibtpmsOptions options,
                                                              StateStore& store) {
   if (!options.profile.empty() && !library_knows_profiles()) {
-    return failure(Errc::unsupported, "profiles need libtpms 0.10 or newer; this is " +
-                                          libtpms_version());
+    return failure(Errc::unsupported,
+                   "profiles need libtpms 0.10 or newer; this is " + libtpms_version());
   }
   auto adapter = std::make_unique<Adapter>(std::move(options), store);
   Adapter* expected = nullptr;

@@ -3,7 +3,8 @@
 // libtpms keeps one TPM per process in its own globals, so there is at most one LibtpmsEngine at a
 // time; create() of a second one fails. No libtpms type leaves libtpms_engine.cpp.
 //
-// Source of the rules kept here: libtpms' manual pages and the behaviour of 0.9.2 (docs/libtpms.md).
+// Source of the rules kept here: libtpms' manual pages and the behaviour of 0.9.2
+// (docs/libtpms.md).
 #pragma once
 
 #include <memory>

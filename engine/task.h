@@ -12,8 +12,8 @@ class Task {
  public:
   Task() = default;
   template <class Callable>
-    requires(!std::is_same_v<std::remove_cvref_t<Callable>, Task>)
-  Task(Callable callable)  // NOLINT: meant to convert
+  requires(!std::is_same_v<std::remove_cvref_t<Callable>, Task>)
+      Task(Callable callable)  // NOLINT: meant to convert
       : held_(std::make_unique<Holder<Callable>>(std::move(callable))) {}
 
   explicit operator bool() const { return held_ != nullptr; }

@@ -124,7 +124,7 @@ void VirtualTpm::shut_down_in_order() {
 }
 
 // The one mutator of the phase.
-void VirtualTpm::enter(Event event, std::string reason) {
+void VirtualTpm::enter(Event event, const std::string& reason) {
   auto next = next_phase(phase_, event);
   if (!next) {
     return;

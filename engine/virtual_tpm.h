@@ -2,8 +2,8 @@
 // requests, device nodes) uses the TPM through this class only.
 //
 // Ownership: borrows the engine, the store and the back-off, which outlive it.
-// Threads: any. Commands and power events are serialised by the TPM's lock and may block for as long
-// as a running command takes; phase(), version(), set_locality() and cancel() never block.
+// Threads: any. Commands and power events are serialised by the TPM's lock and may block for as
+// long as a running command takes; phase(), version(), set_locality() and cancel() never block.
 //
 // Shutdown before re-init: before power is taken from a TPM 2.0 that is on and started, it is sent
 // TPM2_Shutdown(STATE), and TPM2_Shutdown(CLEAR) if that fails, unless the last command it executed
@@ -76,7 +76,7 @@ class VirtualTpm {
   void take_power() VTPM_REQUIRES(mutex_);
   void shut_down_in_order() VTPM_REQUIRES(mutex_);
   [[nodiscard]] bool needs_shutdown() const VTPM_REQUIRES(mutex_);
-  void enter(Event event, std::string reason = {}) VTPM_REQUIRES(mutex_);
+  void enter(Event event, const std::string& reason = {}) VTPM_REQUIRES(mutex_);
   Bytes transmit(ByteView command) VTPM_REQUIRES(mutex_);
   Bytes transmit_once(ByteView command) VTPM_REQUIRES(mutex_);
   void note_executed(ByteView command, ByteView response) VTPM_REQUIRES(mutex_);

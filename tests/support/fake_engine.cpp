@@ -37,6 +37,11 @@ Result<PoweredOn> FakeEngine::power_on(StoredVolatile stored) {
   if (!permanent && permanent.error().code != Errc::not_found) {
     return tl::unexpected(permanent.error());
   }
+  if (!permanent) {
+    if (auto made = manufacture(); !made) {
+      return tl::unexpected(made.error());
+    }
+  }
   bool resumed = store_.load({version_, BlobKind::volatile_state}).has_value();
   if (stored == StoredVolatile::discard) {
     static_cast<void>(store_.remove({version_, BlobKind::volatile_state}));
@@ -44,6 +49,13 @@ Result<PoweredOn> FakeEngine::power_on(StoredVolatile stored) {
   on_ = true;
   started_ = resumed;
   return resumed ? PoweredOn::resumed : PoweredOn::reset;
+}
+
+Result<void> FakeEngine::manufacture() {
+  if (!may_manufacture) {
+    return failure(Errc::not_found, "there is no TPM state, and making a new TPM was not allowed");
+  }
+  return store_.store({version_, BlobKind::permanent}, as_bytes("new TPM"));
 }
 
 void FakeEngine::power_off() {
@@ -97,7 +109,7 @@ Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header)
     case kRemember:
       return remember(command);
     case kRecall:
-      return recall();
+      return recall(command);
     case cc::shutdown:
     case cc::self_test:
     case cc::create_primary:
@@ -115,9 +127,10 @@ Bytes FakeEngine::remember(ByteView command) {
   return success();
 }
 
-Bytes FakeEngine::recall() {
+Bytes FakeEngine::recall(ByteView command) {
   auto kept = store_.load({version_, BlobKind::permanent});
-  return kept ? success(*kept) : error(ResponseCode{0x14A});
+  bool same = kept && std::ranges::equal(*kept, command.subspan(kHeaderSize));
+  return same ? success() : error(ResponseCode{0x14A});
 }
 
 void FakeEngine::cancel() {

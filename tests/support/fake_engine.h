@@ -1,5 +1,6 @@
-// An engine without a TPM: knows Startup, Shutdown, SelfTest, GetRandom, GetCapability (of anything, briefly)
-// and two commands of its own, keeps one value in its store, and does what a test tells it to.
+// An engine without a TPM: knows Startup, Shutdown, SelfTest, GetRandom, GetCapability (of
+// anything, briefly) and two commands of its own, keeps one value in its store, and does what a
+// test tells it to.
 //
 // Held to the same contract as libtpms by tests/contract. Threads: as Engine; the knobs for tests
 // are safe from any thread where they say so.
@@ -20,7 +21,7 @@ class FakeEngine final : public Engine {
  public:
   // Command codes that only this engine knows.
   static constexpr CommandCode kRemember{0x20000101};  // 4 bytes to keep in the store
-  static constexpr CommandCode kRecall{0x20000102};    // answers with them
+  static constexpr CommandCode kRecall{0x20000102};    // succeeds when they are what is kept
 
   explicit FakeEngine(StateStore& store, TpmVersion version = TpmVersion::tpm20)
       : store_(store), version_(version) {}
@@ -44,6 +45,8 @@ class FakeEngine final : public Engine {
 
   // The response codes of the next commands, in front of what they would really be answered with.
   std::deque<ResponseCode> answers;
+  // Whether power_on() may make a new TPM when the store has none.
+  bool may_manufacture = true;
   // Whether the next power-on fails.
   bool fail_power_on = false;
   // Every command that reached the engine, by its code, and the locality of the last one.
@@ -55,7 +58,8 @@ class FakeEngine final : public Engine {
   Bytes respond(ByteView command, const CommandHeader& header);
   Bytes respond_started(ByteView command, const CommandHeader& header);
   Bytes remember(ByteView command);
-  Bytes recall();
+  Bytes recall(ByteView command);
+  Result<void> manufacture();
   bool wait_while_held();
   [[nodiscard]] Bytes error(ResponseCode code) const { return error_response(version_, code); }
 

@@ -48,7 +48,9 @@ void WireKernel::send_init() {
   send_raw(CUSE_INIT, bytes_of(init));
 }
 
-Bytes WireKernel::init_reply() { return wait(kInitUnique).body; }
+Bytes WireKernel::init_reply() {
+  return wait(kInitUnique).body;
+}
 
 WireKernel::Unique WireKernel::send_raw(uint32_t opcode, ByteView body, Caller caller) {
   fuse_in_header header{};

@@ -1,5 +1,5 @@
-// A whole TPM behind a wire: engine, power cycle, control surface, raw node and a CuseSession that a
-// WireKernel drives. What vtpmd builds, with the outer edges replaced.
+// A whole TPM behind a wire: engine, power cycle, control surface, raw node and a CuseSession that
+// a WireKernel drives. What vtpmd builds, with the outer edges replaced.
 #pragma once
 
 #include <atomic>

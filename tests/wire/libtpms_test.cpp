@@ -16,20 +16,21 @@ namespace {
 Bytes create_rsa_primary(uint8_t salt) {
   Bytes session = BigEndianWriter().u32(0x40000009).u16(0).u8(0).u16(0).take();
   Bytes unique(1, std::byte{salt});
-  Bytes area = BigEndianWriter()
-                   .u16(0x0001)      // TPM_ALG_RSA
-                   .u16(0x000B)      // TPM_ALG_SHA256
-                   .u32(0x00030072)  // fixedTPM, fixedParent, origin, userWithAuth, restricted, decrypt
-                   .u16(0)
-                   .u16(0x0006)
-                   .u16(128)
-                   .u16(0x0043)  // AES 128 CFB
-                   .u16(0x0010)  // no scheme
-                   .u16(3072)
-                   .u32(0)
-                   .u16(static_cast<uint16_t>(unique.size()))
-                   .bytes(unique)
-                   .take();
+  Bytes area =
+      BigEndianWriter()
+          .u16(0x0001)      // TPM_ALG_RSA
+          .u16(0x000B)      // TPM_ALG_SHA256
+          .u32(0x00030072)  // fixedTPM, fixedParent, origin, userWithAuth, restricted, decrypt
+          .u16(0)
+          .u16(0x0006)
+          .u16(128)
+          .u16(0x0043)  // AES 128 CFB
+          .u16(0x0010)  // no scheme
+          .u16(3072)
+          .u32(0)
+          .u16(static_cast<uint16_t>(unique.size()))
+          .bytes(unique)
+          .take();
   Bytes parameters = BigEndianWriter()
                          .u32(0x40000001)
                          .u32(static_cast<uint32_t>(session.size()))

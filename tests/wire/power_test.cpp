@@ -21,7 +21,9 @@ uint32_t result_of(const WireReply& reply) {
   return result;
 }
 
-Bytes failure_of(TpmVersion version) { return failure_response(version); }
+Bytes failure_of(TpmVersion version) {
+  return failure_response(version);
+}
 
 class PowerTest : public testing::Test {
  protected:

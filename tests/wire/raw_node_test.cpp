@@ -1,4 +1,5 @@
-// The contract of the raw node: what open, write, read, poll and close do when one thread uses them.
+// The contract of the raw node: what open, write, read, poll and close do when one thread uses
+// them.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -29,7 +30,9 @@ class RawNodeTest : public testing::Test {
   uint64_t file = 0;
 };
 
-TEST_F(RawNodeTest, Open_WhileHeld_IsBusy) { EXPECT_EQ(kernel.open().error, EBUSY); }
+TEST_F(RawNodeTest, Open_WhileHeld_IsBusy) {
+  EXPECT_EQ(kernel.open().error, EBUSY);
+}
 
 TEST_F(RawNodeTest, Open_AfterRelease_Succeeds) {
   ASSERT_EQ(kernel.release(file).error, 0);
