@@ -24,6 +24,22 @@ for i in 1 2 3 4; do openssl sha512 "$WORK/data" >"$WORK/sum$i" & done
 wait
 for i in 1 2 3 4; do expect_eq "$(<"$WORK/sum$i")" "$expected" "one of four digests computed at once"; done
 
+step "native mode keeps the same promises"
+cat >"$WORK/native.sh" <<'EOF'
+#!/bin/bash
+echo "$VTPM_GUEST $1 $(stat -f -c %T "$TMPDIR") $(stat -c %t:%T /dev/cuse) $PWD ${PATH%%:*}"
+sleep 1234 &
+exit 7
+EOF
+expect_exit 7 env VTPM_GUEST=native tests/guest/vm "$WORK/native.sh" 'a  b'
+expect_eq "$(<"$OUTPUT")" "native a  b tmpfs a:cb $PWD $VTPM_BIN" "what the script saw"
+expect_exit 1 pgrep -f 'sleep 123[4]'
+echo 'trap "echo ended in order" EXIT; while :; do sleep 0.1; done' >"$WORK/native.sh"
+expect_exit 124 env VTPM_GUEST=native tests/guest/vm --timeout 1 "$WORK/native.sh"
+expect_output 'not finished after 1 seconds'
+expect_output 'ended in order'
+expect_eq "$(compgen -G "/dev/shm/vtpm-guest.*" || true)" "" "temporary directories left"
+
 # The other half of the test, rig_outside.sh, looks whether the host sees any of this.
 if [[ $VTPM_GUEST == uml ]]; then
     step "every file can be changed here"
