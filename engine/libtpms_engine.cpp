@@ -89,7 +89,8 @@ class Adapter final : public LibtpmsEngine {
     }
     resumed_ = false;
     TPM_RESULT result = TPMLIB_MainInit();
-    if (result != TPM_SUCCESS) {
+    // A new TPM 2.0 that could not be stored is a success to libtpms 0.9.
+    if (result != TPM_SUCCESS || store_error_) {
       TPMLIB_Terminate();  // MainInit leaves the library half-initialised when it fails
       return power_on_failure(result);
     }
