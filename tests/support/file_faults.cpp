@@ -12,7 +12,9 @@ namespace {
 
 FileFaults* the_faults = nullptr;
 
-bool strikes_here(const char* call) { return the_faults != nullptr && the_faults->strikes(call); }
+bool strikes_here(const char* call) {
+  return the_faults != nullptr && the_faults->strikes(call);
+}
 
 }  // namespace
 
@@ -21,9 +23,13 @@ FileFaults::FileFaults(int failing_call, int error_number)
   the_faults = this;
 }
 
-FileFaults::~FileFaults() { the_faults = nullptr; }
+FileFaults::~FileFaults() {
+  the_faults = nullptr;
+}
 
-bool FileFaults::happened() const { return calls_.size() >= static_cast<size_t>(failing_call_); }
+bool FileFaults::happened() const {
+  return calls_.size() >= static_cast<size_t>(failing_call_);
+}
 
 bool FileFaults::strikes(const char* call) {
   calls_.emplace_back(call);
@@ -61,11 +67,12 @@ ssize_t __wrap_write(int fd, const void* data, size_t size) {
   return __real_write(fd, data, std::min(size, most));
 }
 
-int __wrap_fsync(int fd) { return vtpm::strikes_here("fsync") ? -1 : __real_fsync(fd); }
+int __wrap_fsync(int fd) {
+  return vtpm::strikes_here("fsync") ? -1 : __real_fsync(fd);
+}
 
 int __wrap_renameat(int from_directory, const char* from, int to_directory, const char* to) {
-  return vtpm::strikes_here("renameat")
-             ? -1
-             : __real_renameat(from_directory, from, to_directory, to);
+  return vtpm::strikes_here("renameat") ? -1
+                                        : __real_renameat(from_directory, from, to_directory, to);
 }
 }

@@ -2,8 +2,8 @@
 // write is cut short.
 //
 // Works where the linker was told to wrap the calls (tests/CMakeLists.txt: unit_tests), so the code
-// under test is the code that is shipped. While a FileFaults lives it also lists the calls in order.
-// Threads: one test thread.
+// under test is the code that is shipped. While a FileFaults lives it also lists the calls in
+// order. Threads: one test thread.
 #pragma once
 
 #include <limits>

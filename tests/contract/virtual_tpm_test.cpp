@@ -1,0 +1,93 @@
+// The power cycle's rules and the retries on the real TPM 2.0.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/libtpms_engine.h"
+#include "engine/virtual_tpm.h"
+#include "tests/support/commands.h"
+#include "tests/support/fake_backoff.h"
+#include "tests/support/memory_store.h"
+#include "tests/support/must.h"
+#include "tests/support/nv_commands.h"
+
+namespace vtpm {
+namespace {
+
+class VirtualLibtpms : public testing::Test {
+ protected:
+  void power_on_and_start(StartupType type = StartupType::clear) {
+    must(tpm_.power_on());
+    must(tpm_.startup(type));
+  }
+
+  ResponseCode send(ByteView command) { return response_code(tpm_.execute(command)); }
+
+  MemoryStore store_;
+  std::unique_ptr<LibtpmsEngine> engine_ = LibtpmsEngine::create({}, store_).value();
+  FakeBackoff backoff_;
+  VirtualTpm tpm_{*engine_, backoff_};
+};
+
+// libtpms 0.9 answers TPM_RC_RETRY to the first use of an object with dictionary-attack protection
+// after Startup, while it notes that in its NV memory.
+TEST_F(VirtualLibtpms, FirstUseOfAProtectedObject_IsAnsweredForGood) {
+  power_on_and_start();
+  ASSERT_EQ(send(nv_define(1, kNvWithDa)), rc::success);
+
+  EXPECT_EQ(send(nv_write(1, hex("01020304"))), rc::success);
+  EXPECT_LE(backoff_.waits.size(), 1u);
+}
+
+TEST_F(VirtualLibtpms, ShutdownStateThenAnotherCommandThenPowerCycle_Resumes) {
+  power_on_and_start();
+  ASSERT_EQ(send(shutdown_command(ShutdownType::state)), rc::success);
+  ASSERT_EQ(send(get_random(8)), rc::success);
+
+  must(tpm_.power_on());
+
+  EXPECT_TRUE(tpm_.startup(StartupType::state).has_value());
+}
+
+TEST_F(VirtualLibtpms, PowerOffWithoutAWord_ResumesAllTheSame) {
+  power_on_and_start();
+
+  tpm_.power_off();
+  must(tpm_.power_on());
+
+  EXPECT_TRUE(tpm_.startup(StartupType::state).has_value());
+}
+
+TEST_F(VirtualLibtpms, StartupStateWithoutAShutdownBefore_IsRefusedByTheTpm) {
+  must(tpm_.power_on());
+
+  auto started = tpm_.startup(StartupType::state);
+
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(started.error().code, Errc::tpm);
+}
+
+TEST_F(VirtualLibtpms, FailedCommit_IsAFaultThatAPowerCycleEnds) {
+  power_on_and_start();
+  store_.fail_stores = true;
+  EXPECT_EQ(send(nv_define(1, kNvNoDa)), rc::failure);
+  EXPECT_EQ(tpm_.phase(), Phase::failed);
+  store_.fail_stores = false;
+
+  power_on_and_start();
+
+  EXPECT_EQ(tpm_.phase(), Phase::on);
+  EXPECT_EQ(send(nv_define(1, kNvNoDa)), rc::success);
+}
+
+TEST_F(VirtualLibtpms, DamagedState_IsAFaultAndIsNotOverwritten) {
+  Bytes damaged(1299, std::byte{0x5a});
+  must(store_.store({TpmVersion::tpm20, BlobKind::permanent}, damaged));
+
+  EXPECT_FALSE(tpm_.power_on().has_value());
+
+  EXPECT_EQ(tpm_.phase(), Phase::failed);
+  EXPECT_EQ(*store_.find({TpmVersion::tpm20, BlobKind::permanent}), damaged);
+}
+
+}  // namespace
+}  // namespace vtpm

@@ -1,0 +1,225 @@
+// What the adapter's callbacks give libtpms, and what it makes of failures: no exception, no lost
+// reason.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/libtpms_double/adapter_fixture.h"
+#include "tests/support/commands.h"
+#include "tests/support/hex.h"
+#include "tests/support/must.h"
+
+namespace vtpm {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr BlobName kPermanent{TpmVersion::tpm20, BlobKind::permanent};
+
+// -- callbacks --
+
+TEST_F(LibtpmsAdapter, Callbacks_AreAllThereWithTheirStructuresSize) {
+  auto engine = make_on();
+  const libtpms_callbacks& callbacks = libtpms().callbacks.value();
+
+  EXPECT_EQ(callbacks.sizeOfStruct, static_cast<int>(sizeof(libtpms_callbacks)));
+  EXPECT_EQ(callbacks.tpm_nvram_init(), TPM_SUCCESS);
+  EXPECT_EQ(callbacks.tpm_nvram_init(), TPM_SUCCESS) << "comes often";
+  EXPECT_EQ(callbacks.tpm_io_init(), TPM_SUCCESS);
+  EXPECT_NE(callbacks.tpm_nvram_loaddata, nullptr);
+  EXPECT_NE(callbacks.tpm_nvram_storedata, nullptr);
+  EXPECT_NE(callbacks.tpm_nvram_deletename, nullptr);
+  EXPECT_NE(callbacks.tpm_io_getlocality, nullptr);
+  TPM_BOOL present = 1;
+  EXPECT_EQ(callbacks.tpm_io_getphysicalpresence(&present, 0), TPM_SUCCESS);
+  EXPECT_EQ(present, 0);
+}
+
+TEST_F(LibtpmsAdapter, BlobThatIsNotThere_IsTpmRetry) {
+  auto engine = make_on();
+
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).result, 0x800u);
+  EXPECT_EQ(libtpms().load("no-such-name").result, 0x800u);
+}
+
+TEST_F(LibtpmsAdapter, DamagedBlob_IsAnErrorOtherThanTpmRetry) {
+  auto engine = make_on();
+  store_.damaged = true;
+
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).result, TPM_FAIL);
+}
+
+TEST_F(LibtpmsAdapter, EmptyBlob_IsNeverSuccess) {
+  must(store_.store(kPermanent, {}));
+  auto engine = make_on();
+
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).result, TPM_FAIL);
+}
+
+TEST_F(LibtpmsAdapter, BlobOfMoreThan128KiB_IsLoadedIntoMallocedMemory) {
+  Bytes full_nv(180 * 1024, std::byte{0x5a});
+  must(store_.store(kPermanent, full_nv));
+  auto engine = make_on();
+
+  auto loaded = libtpms().load(TPM_PERMANENT_ALL_NAME);
+
+  EXPECT_EQ(loaded.result, TPM_SUCCESS);
+  EXPECT_EQ(loaded.data, full_nv);
+}
+
+TEST_F(LibtpmsAdapter, Names_AreTheThreeKindsOfTheEnginesVersion) {
+  auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
+
+  EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("p")), TPM_SUCCESS);
+  EXPECT_EQ(libtpms().store(TPM_VOLATILESTATE_NAME, as_bytes("v")), TPM_SUCCESS);
+  EXPECT_EQ(libtpms().store(TPM_SAVESTATE_NAME, as_bytes("s")), TPM_SUCCESS);
+
+  EXPECT_EQ(*store_.find({TpmVersion::tpm12, BlobKind::permanent}), to_bytes("p"));
+  EXPECT_EQ(*store_.find({TpmVersion::tpm12, BlobKind::volatile_state}), to_bytes("v"));
+  EXPECT_EQ(*store_.find({TpmVersion::tpm12, BlobKind::savestate}), to_bytes("s"));
+}
+
+TEST_F(LibtpmsAdapter, UnknownNameToStore_IsRefused) {
+  auto engine = make_on();
+
+  EXPECT_EQ(libtpms().store("no-such-name", as_bytes("x")), TPM_FAIL);
+}
+
+TEST_F(LibtpmsAdapter, Delete_RemovesAndAsksWhetherItMustExist) {
+  auto engine = make_on();
+  must(store_.store(kPermanent, as_bytes("p")));
+
+  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, true), TPM_SUCCESS);
+  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, false), TPM_SUCCESS);
+  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, true), TPM_FAIL);
+  EXPECT_THAT(store_.blobs, IsEmpty());
+}
+
+TEST_F(LibtpmsAdapter, Locality_IsThatOfTheRunningCommand) {
+  auto engine = make_on();
+  uint32_t seen = 99;
+  libtpms().response = hex("8001 0000000a 00000000");
+  libtpms().process = [&] {
+    seen = libtpms().locality();
+    return TPM_SUCCESS;
+  };
+
+  ASSERT_TRUE(engine->execute(get_random(8), Locality{3}).has_value());
+
+  EXPECT_EQ(seen, 3u);
+}
+
+// -- no exception passes --
+
+TEST_F(LibtpmsAdapter, ThrowingStore_IsAFailedCallback) {
+  auto engine = make_on();
+  store_.throws = true;
+
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).result, TPM_FAIL);
+  EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")), TPM_FAIL);
+  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, false), TPM_FAIL);
+}
+
+TEST_F(LibtpmsAdapter, StoreThatThrowsDuringACommand_IsFailureModeWithEitherVersion) {
+  auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
+  libtpms().response = hex("00c4 0000000a 00000009");
+  libtpms().process = [&] {
+    store_.throws = true;
+    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")), TPM_FAIL);
+    store_.throws = false;
+    return TPM_SUCCESS;
+  };
+
+  ASSERT_TRUE(engine->execute(hex("00c1 0000000a 00000001"), Locality{}).has_value());
+
+  EXPECT_TRUE(engine->in_failure_mode());
+}
+
+TEST_F(LibtpmsAdapter, StoreThatThrowsDuringPowerOn_IsAReasonNotABlankError) {
+  libtpms().main_init = [&] {
+    store_.throws = true;
+    auto loaded = libtpms().load(TPM_PERMANENT_ALL_NAME);
+    store_.throws = false;
+    return loaded.result;
+  };
+  auto engine = make();
+
+  EXPECT_EQ(engine->power_on(StoredVolatile::keep).error().code, Errc::io);
+}
+
+// -- failures --
+
+TEST_F(LibtpmsAdapter, StoreThatFailsDuringMainInit_IsTheReason) {
+  store_.damaged = true;
+  libtpms().main_init = [] { return libtpms().load(TPM_PERMANENT_ALL_NAME).result; };
+  auto engine = make();
+
+  auto powered = engine->power_on(StoredVolatile::keep);
+
+  ASSERT_FALSE(powered.has_value());
+  EXPECT_EQ(powered.error().code, Errc::corrupt);
+  EXPECT_THAT(powered.error().message, HasSubstr("damaged on disk"));
+}
+
+TEST_F(LibtpmsAdapter, MainInitThatSucceedsWithoutHavingStored_IsNoPowerOn) {
+  store_.fail_stores = true;
+  libtpms().main_init = [] {
+    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("new")), TPM_FAIL);
+    return TPM_SUCCESS;
+  };
+  auto engine = make();
+
+  auto powered = engine->power_on(StoredVolatile::keep);
+
+  ASSERT_FALSE(powered.has_value());
+  EXPECT_THAT(powered.error().message, HasSubstr("store told to fail"));
+  EXPECT_EQ(libtpms().calls.back(), "Terminate");
+}
+
+TEST_F(LibtpmsAdapter, FailedCommitDuringACommand_IsFailureModeWithEitherVersion) {
+  auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
+  store_.fail_stores = true;
+  libtpms().response = hex("00c4 0000000a 00000009");
+  libtpms().process = [] {
+    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")), TPM_FAIL);
+    return TPM_SUCCESS;
+  };
+
+  ASSERT_TRUE(engine->execute(hex("00c1 0000000a 00000001"), Locality{}).has_value());
+
+  EXPECT_TRUE(engine->in_failure_mode());
+}
+
+TEST_F(LibtpmsAdapter, ProcessThatFails_IsTheFailureResponse) {
+  auto engine = make_on();
+  libtpms().process = [] { return TPM_SIZE; };
+
+  auto response = engine->execute(get_random(8), Locality{});
+
+  EXPECT_EQ(to_bytes(response.value()), hex("8001 0000000a 00000101"));
+  EXPECT_TRUE(engine->in_failure_mode());
+}
+
+TEST_F(LibtpmsAdapter, ResponseShorterThanAHeader_IsTheFailureResponse) {
+  auto engine = make_on();
+  libtpms().response = hex("8001");
+
+  auto response = engine->execute(get_random(8), Locality{});
+
+  EXPECT_EQ(to_bytes(response.value()), hex("8001 0000000a 00000101"));
+}
+
+TEST_F(LibtpmsAdapter, CommandLongerThanAnyBuffer_DoesNotReachTheLibrary) {
+  auto engine = make_on();
+  bool reached = false;
+  libtpms().process = [&] {
+    reached = true;
+    return TPM_SUCCESS;
+  };
+
+  EXPECT_EQ(engine->execute(Bytes(kMaxMessage + 1), Locality{}).error().code, Errc::invalid);
+  EXPECT_FALSE(reached);
+}
+
+}  // namespace
+}  // namespace vtpm

@@ -1,0 +1,47 @@
+// A libtpms made of the test's own functions: it records how it is called, and lets a test call the
+// adapter's callbacks as the library would.
+//
+// One per process, as the real one. Threads: one.
+#pragma once
+
+#include <libtpms/tpm_error.h>
+#include <libtpms/tpm_library.h>
+#include <libtpms/tpm_nvfilename.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/bytes.h"
+
+namespace vtpm {
+
+struct LibtpmsDouble {
+  // "ChooseTPMVersion", "MainInit", ... in the order of the calls; without queries.
+  std::vector<std::string> calls;
+  std::optional<libtpms_callbacks> callbacks;
+  std::string profile;
+  TPMLIB_TPMVersion version = TPMLIB_TPM_VERSION_1_2;
+
+  // What the library is to answer with, and what it does meanwhile.
+  TPM_RESULT choose_result = TPM_SUCCESS;
+  TPM_RESULT profile_result = TPM_SUCCESS;
+  std::function<TPM_RESULT()> main_init = [] { return TPM_SUCCESS; };
+  std::function<TPM_RESULT()> process = [] { return TPM_SUCCESS; };
+  Bytes response;
+
+  // The callbacks, called as libtpms does.
+  struct Loaded {
+    TPM_RESULT result;
+    Bytes data;
+  };
+  [[nodiscard]] Loaded load(const char* name) const;
+  [[nodiscard]] TPM_RESULT store(const char* name, ByteView data) const;
+  [[nodiscard]] TPM_RESULT remove(const char* name, bool must_exist) const;
+  [[nodiscard]] uint32_t locality() const;
+};
+
+LibtpmsDouble& libtpms();
+
+}  // namespace vtpm

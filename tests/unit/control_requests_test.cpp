@@ -1,0 +1,111 @@
+// What holds for each request of the control table, in each phase.
+#include <gtest/gtest.h>
+#include <sys/ioctl.h>
+#include <vtpm/ioctl.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "tests/unit/control_surface_fixture.h"
+
+namespace vtpm {
+namespace {
+
+std::string name_of_row(const auto& info) {
+  return std::string(info.param.name);
+}
+
+size_t request_size(const ControlRow& row) {
+  return (_IOC_DIR(row.number) & _IOC_WRITE) == 0 ? 0 : _IOC_SIZE(row.number);
+}
+
+std::vector<ControlRow> rows_with(Privilege privilege) {
+  std::vector<ControlRow> rows;
+  for (const ControlRow& row : control_table()) {
+    if (row.privilege == privilege) {
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+class EveryRequest : public ControlSurfaceTest, public testing::WithParamInterface<ControlRow> {
+ protected:
+  Bytes request_ = Bytes(request_size(GetParam()));
+};
+
+TEST_P(EveryRequest, OneByteTooLong_IsInvalid) {
+  EXPECT_EQ(ask(GetParam().number, Bytes(request_.size() + 1)).error().code, Errc::invalid);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, EveryRequest,
+                         testing::ValuesIn(control_table().begin(), control_table().end()),
+                         name_of_row<testing::TestParamInfo<ControlRow>>);
+
+class ControllingRequest : public EveryRequest {};
+
+TEST_P(ControllingRequest, FromAnyone_IsDenied) {
+  EXPECT_EQ(ask(GetParam().number, request_, Privilege::anyone).error().code, Errc::denied);
+  EXPECT_EQ(tpm_.phase(), Phase::off);
+  EXPECT_EQ(ends_, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, ControllingRequest, testing::ValuesIn(rows_with(Privilege::control)),
+                         name_of_row<testing::TestParamInfo<ControlRow>>);
+
+class OpenRequest : public EveryRequest {};
+
+TEST_P(OpenRequest, FromAnyone_IsAnswered) {
+  EXPECT_TRUE(ask(GetParam().number, request_, Privilege::anyone).has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, OpenRequest, testing::ValuesIn(rows_with(Privilege::anyone)),
+                         name_of_row<testing::TestParamInfo<ControlRow>>);
+
+class RequestInPhase : public ControlSurfaceTest,
+                       public testing::WithParamInterface<std::tuple<ControlRow, Phase>> {
+ protected:
+  void SetUp() override { enter(phase_); }
+
+  const ControlRow row_ = std::get<ControlRow>(GetParam());
+  const Phase phase_ = std::get<Phase>(GetParam());
+  const Bytes request_ = Bytes(request_size(row_));
+};
+
+std::string name_of_row_and_phase(
+    const testing::TestParamInfo<std::tuple<ControlRow, Phase>>& info) {
+  return std::string(std::get<ControlRow>(info.param).name) + "_" +
+         std::string(name(std::get<Phase>(info.param)));
+}
+
+const auto kRows = testing::ValuesIn(control_table().begin(), control_table().end());
+
+TEST_P(RequestInPhase, WhereTheRowAllowsIt_HasOneAnswerWhole) {
+  auto answer = ask(row_.number, request_);
+
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->size(), _IOC_SIZE(row_.number));
+}
+
+INSTANTIATE_TEST_SUITE_P(RowsAndPhases, RequestInPhase,
+                         testing::Combine(kRows,
+                                          testing::Values(Phase::off, Phase::on, Phase::failed)),
+                         name_of_row_and_phase);
+
+class RequestWhenGone : public RequestInPhase {};
+
+TEST_P(RequestWhenGone, HasOneAnswerOfFourBytes_BadOrdinal) {
+  auto answer = ask(row_.number, request_);
+
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->size(), 4u);
+  EXPECT_EQ(result_in(answer), VTPM_RESULT_BAD_ORDINAL);
+}
+
+INSTANTIATE_TEST_SUITE_P(RowsAndPhases, RequestWhenGone,
+                         testing::Combine(kRows, testing::Values(Phase::gone)),
+                         name_of_row_and_phase);
+
+}  // namespace
+}  // namespace vtpm

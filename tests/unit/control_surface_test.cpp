@@ -1,0 +1,165 @@
+#include "ctl/control_surface.h"
+
+#include <gtest/gtest.h>
+#include <vtpm/ioctl.h>
+
+#include <future>
+
+#include "tests/support/commands.h"
+#include "tests/unit/control_surface_fixture.h"
+
+namespace vtpm {
+namespace {
+
+TEST_F(ControlSurfaceTest, UnknownNumber_IsUnsupported) {
+  EXPECT_EQ(ask(0x5401).error().code, Errc::unsupported);
+}
+
+TEST_F(ControlSurfaceTest, GetCapability_IsTheMask) {
+  EXPECT_EQ(from<vtpm_capability>(ask(VTPM_GET_CAPABILITY)), capability_mask());
+}
+
+TEST_F(ControlSurfaceTest, GetConfig_TellsOfNoKeys) {
+  auto config = from<vtpm_config>(ask(VTPM_GET_CONFIG));
+
+  EXPECT_EQ(config.tpm_result, VTPM_RESULT_SUCCESS);
+  EXPECT_EQ(config.flags, 0u);
+}
+
+TEST_F(ControlSurfaceTest, Init_PowersOn) {
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_SUCCESS);
+  EXPECT_EQ(tpm_.phase(), Phase::on);
+}
+
+TEST_F(ControlSurfaceTest, InitWithUnknownFlags_IgnoresThem) {
+  must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v")));
+
+  EXPECT_EQ(result_in(init(~VTPM_INIT_FLAG_DELETE_VOLATILE)), VTPM_RESULT_SUCCESS);
+
+  EXPECT_NE(store_.find({TpmVersion::tpm20, BlobKind::volatile_state}), nullptr);
+}
+
+TEST_F(ControlSurfaceTest, InitWithDeleteVolatile_RemovesTheStoredBlob) {
+  must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v")));
+
+  EXPECT_EQ(result_in(init(VTPM_INIT_FLAG_DELETE_VOLATILE)), VTPM_RESULT_SUCCESS);
+
+  EXPECT_EQ(store_.find({TpmVersion::tpm20, BlobKind::volatile_state}), nullptr);
+}
+
+TEST_F(ControlSurfaceTest, InitThatTheTpmRefuses_IsTpm2Failure) {
+  fake_.fail_power_on = true;
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_TPM2_FAILURE);
+  EXPECT_EQ(tpm_.phase(), Phase::failed);
+}
+
+TEST_F(ControlSurfaceTest, InitThatTheStorageRefuses_IsFail) {
+  store_.fail_loads = true;
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_FAIL);
+}
+
+TEST_F(ControlSurfaceTest, Stop_PowersOff) {
+  init();
+
+  EXPECT_EQ(result_in(ask(VTPM_STOP)), VTPM_RESULT_SUCCESS);
+  EXPECT_EQ(tpm_.phase(), Phase::off);
+}
+
+TEST_F(ControlSurfaceTest, Shutdown_EndsTheTpmAndAsksTheDaemonToEnd) {
+  EXPECT_EQ(result_in(ask(VTPM_SHUTDOWN)), VTPM_RESULT_SUCCESS);
+
+  EXPECT_EQ(tpm_.phase(), Phase::gone);
+  EXPECT_EQ(ends_, 1);
+}
+
+TEST_F(ControlSurfaceTest, SetLocality_0To4IsTaken) {
+  for (uint8_t locality = 0; locality <= 4; ++locality) {
+    EXPECT_EQ(result_in(set_locality(locality)), VTPM_RESULT_SUCCESS);
+    EXPECT_EQ(tpm_.locality(), Locality{locality});
+  }
+}
+
+TEST_F(ControlSurfaceTest, SetLocality_5AndMoreIsRefused) {
+  EXPECT_EQ(result_in(set_locality(5)), VTPM_RESULT_BAD_LOCALITY);
+  EXPECT_EQ(result_in(set_locality(255)), VTPM_RESULT_BAD_LOCALITY);
+  EXPECT_EQ(tpm_.locality(), Locality{0});
+}
+
+TEST_F(ControlSurfaceTest, CancelWhenNothingRuns_IsSuccess) {
+  EXPECT_EQ(result_in(ask(VTPM_CANCEL_TPM_CMD)), VTPM_RESULT_SUCCESS);
+}
+
+TEST_F(ControlSurfaceTest, SetBufferSizeWhileOff_ClampsAndTellsTheBounds) {
+  auto sizes = from<vtpm_buffersize>(set_buffersize(1)).resp;
+
+  EXPECT_EQ(sizes.tpm_result, VTPM_RESULT_SUCCESS);
+  EXPECT_EQ(sizes.buffersize, 1024u);
+  EXPECT_EQ(sizes.minsize, 1024u);
+  EXPECT_EQ(sizes.maxsize, 4096u);
+}
+
+TEST_F(ControlSurfaceTest, SetBufferSizeWhileOn_GetsTheResultAlone) {
+  init();
+
+  auto answer = set_buffersize(3000);
+
+  EXPECT_EQ(answer.value().size(), 4u);
+  EXPECT_EQ(result_in(answer), VTPM_RESULT_BAD_ORDINAL);
+}
+
+TEST_F(ControlSurfaceTest, AskForBufferSizeWhileOn_IsAnswered) {
+  init();
+
+  EXPECT_EQ(from<vtpm_buffersize>(set_buffersize(0)).resp.buffersize, 4096u);
+}
+
+// -- turns --
+
+class ControlBesideACommand : public ControlSurfaceTest {
+ protected:
+  void SetUp() override {
+    init();
+    tpm_.execute(tpm2_startup());
+    fake_.hold_long_commands();
+    command_ = std::async(std::launch::async, [this] {
+      queue_.run([this] { command_result_ = response_code(tpm_.execute(create_primary())); });
+    });
+    fake_.wait_until_held();
+  }
+
+  ResponseCode command_result_{};
+  std::future<void> command_;
+};
+
+TEST_F(ControlBesideACommand, Cancel_DoesNotWaitAndEndsTheCommand) {
+  EXPECT_EQ(result_in(ask(VTPM_CANCEL_TPM_CMD)), VTPM_RESULT_SUCCESS);
+
+  command_.get();
+  EXPECT_EQ(command_result_, rc::canceled);
+}
+
+TEST_F(ControlBesideACommand, Queries_DoNotWait) {
+  EXPECT_TRUE(ask(VTPM_GET_CAPABILITY).has_value());
+  EXPECT_TRUE(ask(VTPM_GET_CONFIG).has_value());
+
+  fake_.release();
+}
+
+TEST_F(ControlBesideACommand, Stop_ComesAfterTheCommandOnItsThread) {
+  std::promise<Result<Bytes>> answer;
+  surface_.handle(VTPM_STOP, {}, Privilege::control,
+                  [&](Result<Bytes> result) { answer.set_value(std::move(result)); });
+  EXPECT_EQ(tpm_.phase(), Phase::on);
+
+  fake_.release();
+  command_.get();
+
+  EXPECT_EQ(result_in(answer.get_future().get()), VTPM_RESULT_SUCCESS);
+  EXPECT_EQ(command_result_, rc::success);
+  EXPECT_EQ(tpm_.phase(), Phase::off);
+}
+
+}  // namespace
+}  // namespace vtpm

@@ -1,0 +1,186 @@
+#include "cuse/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <vector>
+
+namespace vtpm {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+struct Outcome {
+  ParsedOptions parsed;
+  std::string out;
+  std::string err;
+};
+
+Outcome parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "vtpmd");
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  ParsedOptions parsed = parse_options(static_cast<int>(arguments.size()), arguments.data());
+  std::string out = testing::internal::GetCapturedStdout();
+  return {parsed, out, testing::internal::GetCapturedStderr()};
+}
+
+// With the two options that must be there, and more.
+Outcome parse_with(std::initializer_list<const char*> more) {
+  std::vector<const char*> arguments = {"--device", "vtpm3", "--state", "dir:/var/lib/vtpm/web01"};
+  arguments.insert(arguments.end(), more);
+  return parse(arguments);
+}
+
+Options options_with(std::initializer_list<const char*> more) {
+  return parse_with(more).parsed.options.value();
+}
+
+TEST(Options, DeviceAndState_AreEnoughAndTheRestIsDefaults) {
+  Options options = options_with({});
+
+  EXPECT_EQ(options.device.name, "vtpm3");
+  EXPECT_EQ(options.device.major, 0u);
+  EXPECT_EQ(options.device.minor, -1);
+  EXPECT_EQ(options.state_directory, "/var/lib/vtpm/web01");
+  EXPECT_EQ(options.create, DirStore::Create::if_missing);
+  EXPECT_EQ(options.tpm, TpmVersion::tpm20);
+  EXPECT_THAT(options.profile, IsEmpty());
+  EXPECT_EQ(options.startup, StartupType::clear);
+  EXPECT_EQ(options.power, InitialPower::on);
+  EXPECT_EQ(options.buffer_size, 0u);
+  EXPECT_TRUE(options.auto_shutdown);
+  EXPECT_FALSE(options.daemon);
+  EXPECT_THAT(options.pid_file, IsEmpty());
+  EXPECT_EQ(options.log_level, log::Level::info);
+}
+
+TEST(Options, DeviceAuto_IsNoName) {
+  auto outcome = parse({"--device", "auto", "--state", "dir:/x"});
+
+  EXPECT_THAT(outcome.parsed.options.value().device.name, IsEmpty());
+}
+
+TEST(Options, Create_IsIfMissingOrNever) {
+  EXPECT_EQ(options_with({"--create", "never"}).create, DirStore::Create::never);
+  EXPECT_EQ(options_with({"--create", "if-missing"}).create, DirStore::Create::if_missing);
+}
+
+TEST(Options, Tpm_Is20Or12) {
+  EXPECT_EQ(options_with({"--tpm", "1.2"}).tpm, TpmVersion::tpm12);
+  EXPECT_EQ(options_with({"--tpm", "2.0"}).tpm, TpmVersion::tpm20);
+}
+
+TEST(Options, Power_IsOnOffOrAtOpen) {
+  EXPECT_EQ(options_with({"--power", "on"}).power, InitialPower::on);
+  EXPECT_EQ(options_with({"--power", "off"}).power, InitialPower::off);
+  EXPECT_EQ(options_with({"--power", "at-open"}).power, InitialPower::at_open);
+}
+
+TEST(Options, Startup_IsClearStateOrNone) {
+  EXPECT_EQ(options_with({"--startup", "clear"}).startup, StartupType::clear);
+  EXPECT_EQ(options_with({"--startup", "state"}).startup, StartupType::state);
+  EXPECT_EQ(options_with({"--startup", "none"}).startup, std::nullopt);
+}
+
+TEST(Options, LogLevel_IsOneOfFour) {
+  EXPECT_EQ(options_with({"--log-level", "error"}).log_level, log::Level::error);
+  EXPECT_EQ(options_with({"--log-level", "warning"}).log_level, log::Level::warning);
+  EXPECT_EQ(options_with({"--log-level", "info"}).log_level, log::Level::info);
+  EXPECT_EQ(options_with({"--log-level", "debug"}).log_level, log::Level::debug);
+}
+
+TEST(Options, Numbers_AreTaken) {
+  Options options = options_with({"--major", "240", "--minor", "77", "--buffer-size", "3968"});
+
+  EXPECT_EQ(options.device.major, 240u);
+  EXPECT_EQ(options.device.minor, 77);
+  EXPECT_EQ(options.buffer_size, 3968u);
+}
+
+TEST(Options, FlagsAndTexts_AreTaken) {
+  Options options = options_with({"--no-auto-shutdown", "--daemon", "--pid-file", "/run/vtpm.pid",
+                                  "--profile", R"({"Name":"default-v1"})"});
+
+  EXPECT_FALSE(options.auto_shutdown);
+  EXPECT_TRUE(options.daemon);
+  EXPECT_EQ(options.pid_file, "/run/vtpm.pid");
+  EXPECT_EQ(options.profile, R"({"Name":"default-v1"})");
+}
+
+TEST(Options, Help_ListsEveryOptionAndEndsWithStatus0) {
+  auto outcome = parse({"--help"});
+
+  EXPECT_FALSE(outcome.parsed.options.has_value());
+  EXPECT_EQ(outcome.parsed.exit_status, 0);
+  for (const char* option :
+       {"--device", "--state", "--create", "--tpm", "--profile", "--power", "--startup",
+        "--buffer-size", "--no-auto-shutdown", "--major", "--minor", "--daemon", "--pid-file",
+        "--log-level", "--version", "--help"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(option));
+  }
+}
+
+TEST(Options, Version_IsToldAndEndsWithStatus0) {
+  auto outcome = parse({"--version"});
+
+  EXPECT_EQ(outcome.parsed.exit_status, 0);
+  EXPECT_EQ(outcome.out, "vtpmd " VTPM_VERSION "\n");
+}
+
+struct Wrong {
+  const char* name;
+  std::vector<const char*> arguments;
+  const char* message;
+};
+
+class WrongUsage : public testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongUsage, IsExplainedAndEndsWithStatus2) {
+  auto outcome = parse(GetParam().arguments);
+
+  EXPECT_FALSE(outcome.parsed.options.has_value());
+  EXPECT_EQ(outcome.parsed.exit_status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr(GetParam().message));
+  EXPECT_THAT(outcome.out, IsEmpty());
+}
+
+const std::vector<Wrong>& wrong_usages() {
+  static const std::vector<Wrong> usages = {
+      {"NoDevice", {"--state", "dir:/x"}, "--device"},
+      {"NoState", {"--device", "vtpm0"}, "--state"},
+      {"Unknown", {"--device", "vtpm0", "--state", "dir:/x", "--nonsense"}, "--nonsense"},
+      {"Surplus", {"--device", "vtpm0", "--state", "dir:/x", "surplus"}, "surplus"},
+      {"ForeignName", {"--device", "tpm0", "--state", "dir:/x"}, "'tpm0' is no device name"},
+      {"PathAsName", {"--device", "/dev/vtpm0", "--state", "dir:/x"}, "is no device name"},
+      {"StateWithoutKind", {"--device", "vtpm0", "--state", "/x"}, "is no state location"},
+      {"StateWithoutPath", {"--device", "vtpm0", "--state", "dir:"}, "is no state location"},
+      {"Tpm3", {"--device", "vtpm0", "--state", "dir:/x", "--tpm", "3.0"}, "'3.0' is not one of"},
+      {"PowerAsNumber", {"--device", "vtpm0", "--state", "dir:/x", "--power", "1"}, "not one of"},
+      {"StartupWord", {"--device", "vtpm0", "--state", "dir:/x", "--startup", "warm"}, "--startup"},
+      {"CreateWord", {"--device", "vtpm0", "--state", "dir:/x", "--create", "ever"}, "--create"},
+      {"LevelWord",
+       {"--device", "vtpm0", "--state", "dir:/x", "--log-level", "all"},
+       "--log-level"},
+      {"BufferTooLarge",
+       {"--device", "vtpm0", "--state", "dir:/x", "--buffer-size", "4097"},
+       "--buffer-size"},
+      {"BufferOfNothing",
+       {"--device", "vtpm0", "--state", "dir:/x", "--buffer-size", "0"},
+       "--buffer-size"},
+      {"MajorTooLarge", {"--device", "vtpm0", "--state", "dir:/x", "--major", "512"}, "--major"},
+      {"MinorTooLarge",
+       {"--device", "vtpm0", "--state", "dir:/x", "--minor", "1048576"},
+       "--minor"},
+      {"MinorNegative", {"--device", "vtpm0", "--state", "dir:/x", "--minor", "-2"}, "--minor"},
+  };
+  return usages;
+}
+
+INSTANTIATE_TEST_SUITE_P(Options, WrongUsage, testing::ValuesIn(wrong_usages()),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+}  // namespace
+}  // namespace vtpm

@@ -1,0 +1,115 @@
+#include "cuse/process.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <optional>
+
+#include "tests/support/temporary_directory.h"
+
+namespace vtpm {
+namespace {
+
+TEST(PidFile, Written_HasThisProcesssNumber) {
+  TemporaryDirectory directory;
+
+  auto file = PidFile::write(directory / "pid");
+
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(directory.read("pid"), std::to_string(getpid()) + "\n");
+}
+
+TEST(PidFile, Ended_IsRemoved) {
+  TemporaryDirectory directory;
+
+  { auto file = PidFile::write(directory / "pid"); }
+
+  EXPECT_FALSE(std::filesystem::exists(directory / "pid"));
+}
+
+TEST(PidFile, Moved_IsRemovedOnceByTheNewOwner) {
+  TemporaryDirectory directory;
+  std::optional<PidFile> owner;
+  {
+    auto file = PidFile::write(directory / "pid");
+    owner.emplace(std::move(*file));
+  }
+
+  EXPECT_TRUE(std::filesystem::exists(directory / "pid"));
+  owner.reset();
+  EXPECT_FALSE(std::filesystem::exists(directory / "pid"));
+}
+
+TEST(PidFile, WhereNothingCanBeWritten_SaysWhere) {
+  TemporaryDirectory directory;
+
+  auto file = PidFile::write(directory / "no/pid");
+
+  ASSERT_FALSE(file.has_value());
+  EXPECT_THAT(file.error().message, testing::HasSubstr(directory / "no/pid"));
+}
+
+TEST(PidFile, SymbolicLink_IsNotFollowed) {
+  TemporaryDirectory directory;
+  directory.write("elsewhere", "untouched");
+  std::filesystem::create_symlink(directory / "elsewhere", directory / "pid");
+
+  EXPECT_FALSE(PidFile::write(directory / "pid").has_value());
+  EXPECT_EQ(directory.read("elsewhere"), "untouched");
+}
+
+class LifetimeTest : public testing::Test {
+ protected:
+  // Lifetime blocks signals for good: the mask is put back for other tests of this process.
+  void SetUp() override { pthread_sigmask(SIG_SETMASK, nullptr, &mask_); }
+  void TearDown() override { pthread_sigmask(SIG_SETMASK, &mask_, nullptr); }
+
+  sigset_t mask_{};
+};
+
+TEST_F(LifetimeTest, RequestedEnd_IsWaitedForWithItsReason) {
+  auto lifetime = Lifetime::begin().value();
+
+  lifetime.request_end(EndReason::requested);
+
+  EXPECT_EQ(lifetime.wait(), EndReason::requested);
+}
+
+TEST_F(LifetimeTest, LostChannel_IsTheReasonWhateverElseWasRequested) {
+  auto lifetime = Lifetime::begin().value();
+
+  lifetime.request_end(EndReason::requested);
+  lifetime.request_end(EndReason::channel_lost);
+  lifetime.request_end(EndReason::requested);
+
+  EXPECT_EQ(lifetime.wait(), EndReason::channel_lost);
+}
+
+class SignalledLifetime : public LifetimeTest, public testing::WithParamInterface<int> {
+ protected:
+  void TearDown() override {
+    // Takes the pending signal, which waiting left where it was.
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, GetParam());
+    timespec at_once{};
+    sigtimedwait(&set, nullptr, &at_once);
+    LifetimeTest::TearDown();
+  }
+};
+
+TEST_P(SignalledLifetime, Signal_EndsTheWait) {
+  auto lifetime = Lifetime::begin().value();
+
+  raise(GetParam());
+
+  EXPECT_EQ(lifetime.wait(), EndReason::signal);
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, SignalledLifetime, testing::Values(SIGTERM, SIGINT, SIGHUP));
+
+}  // namespace
+}  // namespace vtpm
