@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace vtpm {
 namespace {
@@ -88,7 +87,8 @@ Bytes call(ControlContext& context, ByteView in) {
   static_assert(_IOC_SIZE(kNumber) == sizeof(Structure));
   static_assert(_IOC_SIZE(kNumber) >= sizeof(uint32_t));
   Structure request{};
-  std::memcpy(&request, in.data(), std::min(in.size(), sizeof(request)));
+  std::ranges::copy(in.first(std::min(in.size(), sizeof(request))),
+                    std::as_writable_bytes(std::span(&request, 1)).begin());
   return kHandler(context, request);
 }
 

@@ -5,6 +5,15 @@
 #include <algorithm>
 
 namespace vtpm {
+namespace {
+
+void wipe(std::span<std::byte> bytes) {
+  if (!bytes.empty()) {  // an empty span may have a null pointer, which explicit_bzero must not get
+    explicit_bzero(bytes.data(), bytes.size());
+  }
+}
+
+}  // namespace
 
 void ResponseBuffer::put(Bytes response) {
   discard();
@@ -15,7 +24,7 @@ Bytes ResponseBuffer::take(size_t size) {
   size_t count = std::min(size, response_.size() - offset_);
   auto from = std::span(response_).subspan(offset_, count);
   Bytes taken(from.begin(), from.end());
-  explicit_bzero(from.data(), from.size());
+  wipe(from);
   offset_ += count;
   if (!pending()) {
     discard();
@@ -24,7 +33,7 @@ Bytes ResponseBuffer::take(size_t size) {
 }
 
 void ResponseBuffer::discard() {
-  explicit_bzero(response_.data(), response_.size());
+  wipe(response_);
   response_.clear();
   offset_ = 0;
 }
