@@ -227,6 +227,7 @@ Result<std::unique_ptr<CuseSession>> CuseSession::start(FileDescriptor channel,
   fuse_args args = FUSE_ARGS_INIT(1, arguments);
   cuse_lowlevel_ops ops = operations();
   self->session_ = cuse_lowlevel_new(&args, &info, &ops, self.get());
+  fuse_opt_free_args(&args);  // libfuse put a copy of its own in their place
   if (self->session_ == nullptr) {
     return failure(Errc::io, "libfuse cannot make a CUSE session");
   }
