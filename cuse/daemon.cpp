@@ -168,6 +168,9 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   if (!lifetime) {
     return tl::unexpected(lifetime.error());
   }
+  if (auto possible = check_cuse(); !possible) {
+    return possible;
+  }
   auto store = open_store(options);
   if (!store) {
     return tl::unexpected(store.error());

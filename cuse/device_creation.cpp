@@ -117,6 +117,11 @@ Result<Bytes> read_response(int fd) {
 
 }  // namespace
 
+Result<void> check_cuse() {
+  auto channel = open_cuse();
+  return channel ? Result<void>() : tl::unexpected(channel.error());
+}
+
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
                                     Node& node) {
   auto turn = take_turn();

@@ -17,6 +17,10 @@
 
 namespace vtpm {
 
+// That devices can be made here: for failing early, before any state is touched.
+// Errors: not_found or denied with what to do when there is no /dev/cuse or it may not be opened.
+Result<void> check_cuse();
+
 struct DeviceRequest {
   std::string name;    // "vtpm0"; empty for the free one with the lowest number
   unsigned major = 0;  // 0: the one that vtpm devices share
@@ -29,8 +33,7 @@ struct CreatedDevice {
   std::unique_ptr<CuseSession> session;  // not serving yet
 };
 
-// Errors: not_found or denied with what to do when there is no /dev/cuse or it may not be opened,
-// busy when name or number is taken.
+// Errors: those of check_cuse(), and busy when name or number is taken.
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
                                     Node& node);
 

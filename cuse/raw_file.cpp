@@ -97,12 +97,11 @@ int RawFile::refusal(ByteView data) const {
 
 void RawFile::start_command(Bytes command, size_t written, bool nonblocking, WriteReply reply) {
   VirtualTpm& tpm = node_.parts_.tpm;
-  CommandQueue& queue = node_.parts_.queue;
   // A non-blocking writer waits for nothing long: it is answered first and woken at the end.
-  if (nonblocking && (queue.busy() || is_long_running(tpm.version(), command))) {
+  if (nonblocking && (tpm.busy_for_long() || is_long_running(tpm.version(), command))) {
     reply.written(written);
   }
-  queue.run([self = shared_from_this(), &tpm, command = std::move(command), written,
+  node_.parts_.queue.run([self = shared_from_this(), &tpm, command = std::move(command), written,
              reply = std::move(reply)]() mutable {
     self->keep_response(tpm.execute(command));
     reply.written(written);  // does nothing for one that was answered first

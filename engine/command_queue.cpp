@@ -2,11 +2,6 @@
 
 namespace vtpm {
 
-bool CommandQueue::busy() const {
-  MutexLock lock(mutex_);
-  return busy_;
-}
-
 void CommandQueue::run(Task task) {
   {
     MutexLock lock(mutex_);

@@ -20,11 +20,8 @@ class CommandQueue {
  public:
   void run(Task task);
 
-  // Whether a task runs at this moment. A hint: it may have ended by the time the caller acts.
-  [[nodiscard]] bool busy() const;
-
  private:
-  mutable Mutex mutex_;
+  Mutex mutex_;
   bool busy_ VTPM_GUARDED_BY(mutex_) = false;
   std::deque<Task> waiting_ VTPM_GUARDED_BY(mutex_);
 };

@@ -9,6 +9,8 @@
 #include <libtpms/tpm_types.h>
 #pragma GCC diagnostic pop
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -18,6 +20,7 @@
 #include <optional>
 
 #include "engine/codec.h"
+#include "engine/file_descriptor.h"
 
 namespace vtpm {
 namespace {
@@ -51,7 +54,11 @@ std::optional<BlobKind> kind_of(const char* name) {
 class Adapter final : public LibtpmsEngine {
  public:
   Adapter(LibtpmsOptions options, StateStore& store)
-      : options_(std::move(options)), store_(store), command_(kMaxMessage) {}
+      : options_(std::move(options)), store_(store), command_(kMaxMessage) {
+    // When it fails, libtpms prints the whole command, authorisation values included, to standard
+    // error unless it is told where else.
+    TPMLIB_SetDebugFD(silence_.get());
+  }
 
   ~Adapter() override {
     if (on_) {
@@ -237,6 +244,7 @@ class Adapter final : public LibtpmsEngine {
 
   const LibtpmsOptions options_;
   StateStore& store_;
+  const FileDescriptor silence_{::open("/dev/null", O_WRONLY | O_CLOEXEC)};  // NOLINT
   bool on_ = false;
   bool failure_mode_ = false;
   bool resumed_ = false;  // a volatile blob was loaded since power_on() began

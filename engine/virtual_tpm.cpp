@@ -74,7 +74,11 @@ void VirtualTpm::end() {
 
 Bytes VirtualTpm::execute(ByteView command) {
   MutexLock lock(mutex_);
-  return transmit(command);
+  auto header = parse_command_header(command);
+  busy_for_long_ = header && is_long_running(version(), header->code);
+  Bytes response = transmit(command);
+  busy_for_long_ = false;
+  return response;
 }
 
 void VirtualTpm::cancel() {
@@ -143,8 +147,11 @@ Bytes VirtualTpm::transmit(ByteView command) {
   Bytes response = transmit_once(command);
   auto header = parse_command_header(command);
   for (auto delay : kRetryDelays) {
-    if (!header || !is_worth_a_retry(version(), header->code, response_code(response)) ||
-        !backoff_.wait(delay)) {
+    if (!header || !is_worth_a_retry(version(), header->code, response_code(response))) {
+      break;
+    }
+    busy_for_long_ = true;
+    if (!backoff_.wait(delay)) {
       break;
     }
     response = transmit_once(command);

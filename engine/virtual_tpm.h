@@ -3,7 +3,8 @@
 //
 // Ownership: borrows the engine, the store and the back-off, which outlive it.
 // Threads: any. Commands and power events are serialised by the TPM's lock and may block for as
-// long as a running command takes; phase(), version(), set_locality() and cancel() never block.
+// long as a running command takes; phase(), version(), busy_for_long(), set_locality() and cancel() never
+// block.
 //
 // Shutdown before re-init: before power is taken from a TPM 2.0 that is on and started, it is sent
 // TPM2_Shutdown(STATE), and TPM2_Shutdown(CLEAR) if that fails, unless the last command it executed
@@ -55,6 +56,11 @@ class VirtualTpm {
   // back-off: nobody below a character device does it for them.
   Bytes execute(ByteView command);
 
+  // Whether what runs may take long: a command that computes (making keys, self tests), or one that
+  // waits before it is sent again. Never blocks; a hint, it may have ended by the time the caller
+  // acts.
+  [[nodiscard]] bool busy_for_long() const { return busy_for_long_; }
+
   // Asks the running command to end early. Does nothing when none runs.
   void cancel();
 
@@ -88,6 +94,7 @@ class VirtualTpm {
 
   std::atomic<Phase> phase_ = Phase::off;  // changed under mutex_, read by anybody
   std::atomic<Locality> locality_{};
+  std::atomic<bool> busy_for_long_ = false;
 
   mutable Mutex mutex_;  // the TPM's lock: held while a command runs
   bool started_ VTPM_GUARDED_BY(mutex_) = false;

@@ -1,6 +1,7 @@
 // The adapter calls libtpms in the order it wants, and one adapter at a time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/libtpms_double/adapter_fixture.h"
 #include "tests/support/commands.h"
@@ -20,6 +21,17 @@ TEST_F(LibtpmsAdapter, PowerOn_RegistersCallbacksBeforeMainInit) {
 
   EXPECT_THAT(libtpms().calls, ElementsAre("ChooseTPMVersion", "RegisterCallbacks", "MainInit"));
   EXPECT_EQ(libtpms().version, TPMLIB_TPM_VERSION_2);
+}
+
+// The library prints failing commands, authorisation values included.
+TEST_F(LibtpmsAdapter, DebugOutput_GoesToDevNull) {
+  auto engine = make();
+
+  struct stat target {};
+  struct stat null {};
+  ASSERT_EQ(fstat(libtpms().debug_fd, &target), 0);
+  ASSERT_EQ(stat("/dev/null", &null), 0);
+  EXPECT_EQ(target.st_rdev, null.st_rdev);
 }
 
 TEST_F(LibtpmsAdapter, Tpm12_IsChosenWhenAskedFor) {

@@ -69,6 +69,10 @@ TPM_RESULT TPMLIB_MainInit() {
   return libtpms().main_init();
 }
 
+void TPMLIB_SetDebugFD(int fd) {
+  libtpms().debug_fd = fd;
+}
+
 void TPMLIB_Terminate() {
   libtpms().calls.emplace_back("Terminate");
 }

@@ -22,6 +22,7 @@ struct LibtpmsDouble {
   std::vector<std::string> calls;
   std::optional<libtpms_callbacks> callbacks;
   std::string profile;
+  int debug_fd = -1;  // not set: the library writes to standard error
   TPMLIB_TPMVersion version = TPMLIB_TPM_VERSION_1_2;
 
   // What the library is to answer with, and what it does meanwhile.

@@ -18,16 +18,6 @@ TEST(CommandQueue, Idle_RunsATaskAtOnceOnTheCallersThread) {
   queue.run([&] { ran_on = std::this_thread::get_id(); });
 
   EXPECT_EQ(ran_on, std::this_thread::get_id());
-  EXPECT_FALSE(queue.busy());
-}
-
-TEST(CommandQueue, WhileATaskRuns_IsBusy) {
-  CommandQueue queue;
-  bool busy = false;
-
-  queue.run([&] { busy = queue.busy(); });
-
-  EXPECT_TRUE(busy);
 }
 
 TEST(CommandQueue, TasksFromWithinATask_RunAfterItInOrder) {

@@ -63,6 +63,25 @@ TEST_F(ConcurrencyTest, NonBlockingWrite_OfAShortCommand_IsReadableAtOnce) {
   EXPECT_EQ(kernel.poll(file, kReadable), kReadable);
 }
 
+TEST_F(ConcurrencyTest, NonBlockingWrites_OfShortCommandsInARow_AreEachReadableAtOnce) {
+  for (int i = 0; i < 2000; ++i) {
+    ASSERT_EQ(kernel.write(file, get_random(4), O_NONBLOCK).error, 0);
+    ASSERT_EQ(kernel.poll(file, kReadable), kReadable) << "command " << i;
+    ASSERT_EQ(kernel.read(file).error, 0);
+  }
+}
+
+TEST_F(ConcurrencyTest, NonBlockingWrite_WhileAnotherFilesLongCommandRuns_IsAnsweredFirst) {
+  uint64_t other = kernel.open_file(0, {.pid = getpid()});
+  auto long_write = start_long_command();
+  EXPECT_EQ(kernel.write(other, get_random(4), O_NONBLOCK).error, 0);
+  EXPECT_EQ(kernel.poll(other, kReadable, true), 0U);
+  engine.release();
+  EXPECT_EQ(kernel.wait(long_write).error, 0);
+  kernel.wait_notification();
+  EXPECT_EQ(kernel.read(other).body.size(), kHeaderSize + 2 + 4);
+}
+
 TEST_F(ConcurrencyTest, PollAndIoctls_WhileACommandRuns_AreAnswered) {
   auto write = start_long_command();
   EXPECT_EQ(kernel.poll(file, kReadable | kWritable), 0U);
