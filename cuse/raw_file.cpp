@@ -102,7 +102,7 @@ void RawFile::start_command(Bytes command, size_t written, bool nonblocking, Wri
     reply.written(written);
   }
   node_.parts_.queue.run([self = shared_from_this(), &tpm, command = std::move(command), written,
-             reply = std::move(reply)]() mutable {
+                          reply = std::move(reply)]() mutable {
     self->keep_response(tpm.execute(command));
     reply.written(written);  // does nothing for one that was answered first
     self->run_parked();

@@ -10,6 +10,11 @@ constexpr uint16_t kTpm2NoSessions = 0x8001;
 constexpr uint16_t kTpm12RequestTag = 0x00C1;
 constexpr uint16_t kTpm12ResponseTag = 0x00C4;
 
+// TPM 2.0 Library part 2: TPM_CAP, TPM_PT.
+constexpr uint32_t kCapTpmProperties = 6;
+constexpr uint32_t kPtMaxCommandSize = 0x11E;
+constexpr uint32_t kPtMaxResponseSize = 0x11F;
+
 constexpr std::array kLongTpm20 = {
     cc::change_eps,
     cc::change_pps,
@@ -72,13 +77,32 @@ Bytes shutdown_command(ShutdownType type) {
 
 Bytes probe_command(TpmVersion version) {
   if (version == TpmVersion::tpm20) {
-    // TPM_CAP_TPM_PROPERTIES, TPM_PT_FAMILY_INDICATOR, one value.
-    Bytes parameters = BigEndianWriter().u32(6).u32(0x100).u32(1).take();
+    constexpr uint32_t kPtFamilyIndicator = 0x100;
+    Bytes parameters =
+        BigEndianWriter().u32(kCapTpmProperties).u32(kPtFamilyIndicator).u32(1).take();
     return message(kTpm2NoSessions, static_cast<uint32_t>(cc::get_capability), parameters);
   }
   // TPM_GetCapability, TPM_CAP_VERSION, no sub-capability.
   Bytes parameters = BigEndianWriter().u32(6).u32(0).take();
   return message(kTpm12RequestTag, 0x65, parameters);
+}
+
+Bytes buffer_size_query() {
+  Bytes parameters = BigEndianWriter().u32(kCapTpmProperties).u32(kPtMaxCommandSize).u32(2).take();
+  return message(kTpm2NoSessions, static_cast<uint32_t>(cc::get_capability), parameters);
+}
+
+Bytes buffer_size_response(uint32_t size) {
+  Bytes parameters = BigEndianWriter()
+                         .u8(1)  // there are more properties
+                         .u32(kCapTpmProperties)
+                         .u32(2)
+                         .u32(kPtMaxCommandSize)
+                         .u32(size)
+                         .u32(kPtMaxResponseSize)
+                         .u32(size)
+                         .take();
+  return message(kTpm2NoSessions, static_cast<uint32_t>(rc::success), parameters);
 }
 
 Bytes error_response(TpmVersion version, ResponseCode code) {

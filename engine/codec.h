@@ -46,6 +46,11 @@ Bytes shutdown_command(ShutdownType type);
 // TPM2_GetCapability of one property, or TPM_GetCapability of the version.
 Bytes probe_command(TpmVersion version);
 
+// TPM2_GetCapability of the two properties that say how long commands and responses may be, and the
+// answer to it. Hypervisors ask before the firmware has started the TPM.
+Bytes buffer_size_query();
+Bytes buffer_size_response(uint32_t size);
+
 // Ten bytes: a response without parameters, tagged as that version does.
 Bytes error_response(TpmVersion version, ResponseCode code);
 

@@ -1,5 +1,6 @@
 #include "engine/virtual_tpm.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <utility>
@@ -74,6 +75,9 @@ void VirtualTpm::end() {
 
 Bytes VirtualTpm::execute(ByteView command) {
   MutexLock lock(mutex_);
+  if (asks_size_before_startup(command)) {
+    return buffer_size_response(engine_.buffer_size(0).size);
+  }
   auto header = parse_command_header(command);
   busy_for_long_ = header && is_long_running(version(), header->code);
   Bytes response = transmit(command);
@@ -141,6 +145,11 @@ void VirtualTpm::enter(Event event, const std::string& reason) {
   if (tell_) {
     tell_(*next, event, reason);
   }
+}
+
+bool VirtualTpm::asks_size_before_startup(ByteView command) const {
+  return phase_ == Phase::on && !started_ && version() == TpmVersion::tpm20 &&
+         std::ranges::equal(command, buffer_size_query());
 }
 
 Bytes VirtualTpm::transmit(ByteView command) {

@@ -3,8 +3,8 @@
 //
 // Ownership: borrows the engine, the store and the back-off, which outlive it.
 // Threads: any. Commands and power events are serialised by the TPM's lock and may block for as
-// long as a running command takes; phase(), version(), busy_for_long(), set_locality() and cancel() never
-// block.
+// long as a running command takes; phase(), version(), busy_for_long(), set_locality() and cancel()
+// never block.
 //
 // Shutdown before re-init: before power is taken from a TPM 2.0 that is on and started, it is sent
 // TPM2_Shutdown(STATE), and TPM2_Shutdown(CLEAR) if that fails, unless the last command it executed
@@ -52,6 +52,9 @@ class VirtualTpm {
   // One command in, one well-formed response out: whatever is wrong, it is said in the TPM's own
   // terms. Without power that is the failure response. `command` has at most kMaxMessage bytes.
   //
+  // A TPM 2.0 that is on and not started says how long commands may be (TPM2_GetCapability of
+  // exactly that), which it would refuse by itself: docs/decisions/0004.
+  //
   // TPM_RC_RETRY and TPM_RC_TESTING (but for self tests) are sent again with the kernel driver's
   // back-off: nobody below a character device does it for them.
   Bytes execute(ByteView command);
@@ -83,6 +86,7 @@ class VirtualTpm {
   void shut_down_in_order() VTPM_REQUIRES(mutex_);
   [[nodiscard]] bool needs_shutdown() const VTPM_REQUIRES(mutex_);
   void enter(Event event, const std::string& reason = {}) VTPM_REQUIRES(mutex_);
+  [[nodiscard]] bool asks_size_before_startup(ByteView command) const VTPM_REQUIRES(mutex_);
   Bytes transmit(ByteView command) VTPM_REQUIRES(mutex_);
   Bytes transmit_once(ByteView command) VTPM_REQUIRES(mutex_);
   void note_executed(ByteView command, ByteView response) VTPM_REQUIRES(mutex_);

@@ -57,6 +57,15 @@ TEST_F(VirtualLibtpms, PowerOffWithoutAWord_ResumesAllTheSame) {
   EXPECT_TRUE(tpm_.startup(StartupType::state).has_value());
 }
 
+TEST_F(VirtualLibtpms, BufferSizeBeforeStartup_IsToldAsAfterIt) {
+  ASSERT_TRUE(tpm_.power_on());
+  Bytes before = tpm_.execute(buffer_size_query());
+
+  ASSERT_TRUE(tpm_.startup(StartupType::clear));
+
+  EXPECT_EQ(tpm_.execute(buffer_size_query()), before);
+}
+
 TEST_F(VirtualLibtpms, StartupStateWithoutAShutdownBefore_IsRefusedByTheTpm) {
   must(tpm_.power_on());
 

@@ -219,5 +219,24 @@ TEST_F(Tpm12PowerCycle, CommandWhileOff_GetsTheFailureResponseOf12) {
   EXPECT_EQ(tpm_.execute(hex("00c1 0000000e 00000046 00000008")), hex("00c4 0000000a 00000009"));
 }
 
+TEST_F(PowerCycle, BufferSizeAskedBeforeStartup_IsTold) {
+  power_on();
+
+  EXPECT_EQ(tpm_.execute(buffer_size_query()), buffer_size_response(4096));
+  EXPECT_TRUE(engine_.executed.empty());
+}
+
+TEST_F(PowerCycle, BufferSizeAskedAfterStartup_IsForTheTpmToTell) {
+  power_on_and_start();
+
+  tpm_.execute(buffer_size_query());
+
+  EXPECT_EQ(engine_.executed.back(), cc::get_capability);
+}
+
+TEST_F(PowerCycle, BufferSizeAskedWhileOff_IsAFailure) {
+  EXPECT_EQ(tpm_.execute(buffer_size_query()), failure_response(TpmVersion::tpm20));
+}
+
 }  // namespace
 }  // namespace vtpm

@@ -13,22 +13,15 @@ make_initramfs() {
 # boot_machine MODEL LOG: until it powers off. MODEL is tpm-tis or tpm-crb. SeaBIOS is the first to use the TPM, then
 # the kernel's driver.
 boot_machine() {
-    machine_command "$1" "$2" /dev/vtpm0
+    machine_command "$1" "$2"
     expect_exit 0 "${machine[@]}"
-    show_console "$2"
-}
-
-# boot_reset_machine MODEL LOG: the same, with the TPM power-cycled between QEMU's start and the machine's.
-boot_reset_machine() {
-    machine_command "$1" "$2" TPM
-    expect_exit 0 python3 "$LIB/start_reset_machine.py" /dev/vtpm0 "${machine[@]}"
     show_console "$2"
 }
 
 machine_command() {
     machine=(qemu-system-x86_64 -accel tcg -m 256 -nodefaults -display none -no-reboot
         -kernel "$KERNEL" -initrd "$WORK/initramfs" -append "console=ttyS0 panic=-1" -serial "file:$2"
-        -tpmdev "passthrough,id=t0,path=$3,cancel-path=/dev/null" -device "$1,tpmdev=t0")
+        -tpmdev "passthrough,id=t0,path=/dev/vtpm0,cancel-path=/dev/null" -device "$1,tpmdev=t0")
 }
 
 show_console() {
