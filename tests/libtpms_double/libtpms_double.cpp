@@ -40,6 +40,7 @@ uint32_t LibtpmsDouble::locality() const {
 
 using vtpm::libtpms;
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): our names, their functions
 extern "C" {
 
 uint32_t TPMLIB_GetVersion() {
@@ -103,3 +104,4 @@ uint32_t TPMLIB_SetBufferSize(uint32_t wanted, uint32_t* min, uint32_t* max) {
   return wanted == 0 ? 4096 : wanted;
 }
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -43,6 +43,7 @@ bool FileFaults::strikes(const char* call) {
 }  // namespace vtpm
 
 // The linker sends calls of NAME to __wrap_NAME and gives the real one as __real_NAME.
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker's names
 extern "C" {
 int __real_openat(int directory, const char* path, int flags, ...);
 ssize_t __real_read(int fd, void* data, size_t size);
@@ -76,3 +77,4 @@ int __wrap_renameat(int from_directory, const char* from, int to_directory, cons
                                         : __real_renameat(from_directory, from, to_directory, to);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier)
