@@ -197,10 +197,14 @@ struct ReceiveBuffer {
 // the interruption matters, so it must not restart system calls.
 constexpr int kInterruptSignal = SIGUSR1;
 
-void make_interruptible() {
+// For the whole process, before the first thread that could be sent the signal.
+void install_interrupt_handler() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
   sigaction(kInterruptSignal, &action, nullptr);
+}
+
+void make_interruptible() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, kInterruptSignal);
@@ -273,6 +277,7 @@ Result<void> CuseSession::handshake() {
 
 void CuseSession::serve(std::function<void()> on_channel_end) {
   on_channel_end_ = std::move(on_channel_end);
+  install_interrupt_handler();
   for (unsigned i = 0; i < kThreads; ++i) {
     ++running_;
     threads_.emplace_back([this] { serve_requests(); });

@@ -42,12 +42,25 @@ int errno_for(Errc code) {
 }  // namespace
 
 void RawFile::read(size_t size, ReadReply reply) {
+  {
+    MutexLock lock(mutex_);
+    if (others_come_first()) {
+      park([self = shared_from_this(), size, reply = std::move(reply)]() mutable {
+        self->read_in_turn(size, std::move(reply));
+      });
+      return;
+    }
+  }
+  read_in_turn(size, std::move(reply));
+}
+
+void RawFile::read_in_turn(size_t size, ReadReply reply) {
   Bytes data;
   {
     MutexLock lock(mutex_);
     if (running_) {
       park([self = shared_from_this(), size, reply = std::move(reply)]() mutable {
-        self->read(size, std::move(reply));
+        self->read_in_turn(size, std::move(reply));
       });
       return;
     }
@@ -66,11 +79,26 @@ void RawFile::write(ByteView data, bool nonblocking, WriteReply reply) {
   }
   {
     MutexLock lock(mutex_);
+    if (others_come_first()) {
+      park_write(data, nonblocking, std::move(reply));
+      return;
+    }
+  }
+  write_in_turn(data, nonblocking, std::move(reply));
+}
+
+void RawFile::park_write(ByteView data, bool nonblocking, WriteReply reply) {
+  park([self = shared_from_this(), kept = Bytes(data.begin(), data.end()), nonblocking,
+        reply = std::move(reply)]() mutable {
+    self->write_in_turn(kept, nonblocking, std::move(reply));
+  });
+}
+
+void RawFile::write_in_turn(ByteView data, bool nonblocking, WriteReply reply) {
+  {
+    MutexLock lock(mutex_);
     if (running_) {
-      park([self = shared_from_this(), kept = Bytes(data.begin(), data.end()), nonblocking,
-            reply = std::move(reply)]() mutable {
-        self->write(kept, nonblocking, std::move(reply));
-      });
+      park_write(data, nonblocking, std::move(reply));
       return;
     }
     if (int error = refusal(data); error != 0) {
@@ -122,7 +150,8 @@ void RawFile::run_parked() {
     Task next;
     {
       MutexLock lock(mutex_);
-      if (running_ || parked_.empty()) {
+      going_on_ = !running_ && !parked_.empty();
+      if (!going_on_) {
         return;
       }
       next = std::move(parked_.front());

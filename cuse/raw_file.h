@@ -35,6 +35,13 @@ class RawFile final : public OpenFile, public std::enable_shared_from_this<RawFi
  private:
   void park(Task request) VTPM_REQUIRES(mutex_) { parked_.push_back(std::move(request)); }
   void run_parked();
+  // Requests that waited go on at this moment: who comes now comes after them.
+  [[nodiscard]] bool others_come_first() const VTPM_REQUIRES(mutex_) {
+    return going_on_ || !parked_.empty();
+  }
+  void read_in_turn(size_t size, ReadReply reply);
+  void write_in_turn(ByteView data, bool nonblocking, WriteReply reply);
+  void park_write(ByteView data, bool nonblocking, WriteReply reply) VTPM_REQUIRES(mutex_);
   [[nodiscard]] int refusal(ByteView data) const VTPM_REQUIRES(mutex_);
   void start_command(Bytes command, size_t written, bool nonblocking, WriteReply reply);
   void keep_response(Bytes response);
@@ -51,6 +58,7 @@ class RawFile final : public OpenFile, public std::enable_shared_from_this<RawFi
 
   Mutex mutex_;
   bool running_ VTPM_GUARDED_BY(mutex_) = false;
+  bool going_on_ VTPM_GUARDED_BY(mutex_) = false;
   std::deque<Task> parked_ VTPM_GUARDED_BY(mutex_);
   ResponseBuffer response_ VTPM_GUARDED_BY(mutex_);
   PollWaker waker_ VTPM_GUARDED_BY(mutex_);

@@ -50,6 +50,16 @@ TEST_F(SessionTest, OneMoreHandshake_IsRefusedAndHarmsNothing) {
   EXPECT_EQ(kernel.open().error, 0);
 }
 
+// Ending is by a signal to the serving threads, which may not have begun to serve.
+TEST(SessionStart, StoppedAtOnceManyTimes_EndsEveryTime) {
+  for (int i = 0; i < 300; ++i) {
+    MemoryStore store;
+    FakeEngine engine(store);
+    WiredTpm wired(engine);
+    wired.session->stop();
+  }
+}
+
 TEST(SessionStart, ChannelThatEndsBeforeTheHandshake_IsAnError) {
   MemoryStore store;
   FakeEngine engine(store);
