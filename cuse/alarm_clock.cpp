@@ -2,16 +2,26 @@
 
 namespace vtpm {
 
-void RealAlarmClock::call_at(Time when, std::function<void()> callback) {
+AlarmClock::Alarm RealAlarmClock::call_at(Time when, std::function<void()> callback) {
   MutexLock lock(mutex_);
+  Alarm alarm(when, next_number_++);
   if (stopping_) {
-    return;
+    return alarm;
   }
-  alarms_.emplace(when, std::move(callback));
+  alarms_.emplace(alarm, std::move(callback));
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { run(); });
   }
   changed_.notify_one();
+  return alarm;
+}
+
+void RealAlarmClock::cancel(Alarm alarm) {
+  std::function<void()> dropped;  // ended outside the lock
+  MutexLock lock(mutex_);
+  if (auto node = alarms_.extract(alarm)) {
+    dropped = std::move(node.mapped());
+  }
 }
 
 void RealAlarmClock::stop() {
@@ -32,11 +42,11 @@ void RealAlarmClock::run() {
     std::function<void()> due;
     {
       MutexLock lock(mutex_);
-      while (!stopping_ && (alarms_.empty() || alarms_.begin()->first > now())) {
+      while (!stopping_ && (alarms_.empty() || alarms_.begin()->first.first > now())) {
         if (alarms_.empty()) {
           changed_.wait(mutex_);
         } else {
-          changed_.wait_until(mutex_, alarms_.begin()->first);
+          changed_.wait_until(mutex_, alarms_.begin()->first.first);
         }
       }
       if (stopping_) {

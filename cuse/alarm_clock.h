@@ -4,9 +4,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <thread>
+#include <utility>
 
 #include "engine/mutex.h"
 
@@ -23,8 +25,14 @@ class AlarmClock {
 
   [[nodiscard]] virtual Time now() const = 0;
 
+  // Names one alarm; never used again for another.
+  using Alarm = std::pair<Time, uint64_t>;
+
   // Calls `callback` once, at `when` or soon after.
-  virtual void call_at(Time when, std::function<void()> callback) = 0;
+  virtual Alarm call_at(Time when, std::function<void()> callback) = 0;
+
+  // Drops the callback. One that was called, or is being called at this moment, is no error.
+  virtual void cancel(Alarm alarm) = 0;
 };
 
 // Has a thread from the first call_at() until stop() or its end.
@@ -33,7 +41,8 @@ class RealAlarmClock final : public AlarmClock {
   ~RealAlarmClock() override { stop(); }
 
   [[nodiscard]] Time now() const override { return std::chrono::steady_clock::now(); }
-  void call_at(Time when, std::function<void()> callback) override;
+  Alarm call_at(Time when, std::function<void()> callback) override;
+  void cancel(Alarm alarm) override;
 
   // Callbacks that are due later never come. Waits for one that runs.
   void stop();
@@ -44,7 +53,8 @@ class RealAlarmClock final : public AlarmClock {
   Mutex mutex_;
   ConditionVariable changed_;
   bool stopping_ VTPM_GUARDED_BY(mutex_) = false;
-  std::multimap<Time, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
+  uint64_t next_number_ VTPM_GUARDED_BY(mutex_) = 0;
+  std::map<Alarm, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
   std::thread thread_ VTPM_GUARDED_BY(mutex_);
 };
 

@@ -193,14 +193,13 @@ void RawFile::wake_pollers() {
 // One alarm per file is enough: when it comes too early for the present response it is set again.
 void RawFile::arm_timeout() {
   expiry_ = node_.parts_.clock.now() + kResponseTimeout;
-  if (!alarm_set_) {
+  if (!alarm_) {
     set_alarm();
   }
 }
 
 void RawFile::set_alarm() {
-  alarm_set_ = true;
-  node_.parts_.clock.call_at(expiry_, [weak = weak_from_this()] {
+  alarm_ = node_.parts_.clock.call_at(expiry_, [weak = weak_from_this()] {
     if (auto self = weak.lock()) {
       self->expire();
     }
@@ -209,7 +208,7 @@ void RawFile::set_alarm() {
 
 void RawFile::expire() {
   MutexLock lock(mutex_);
-  alarm_set_ = false;
+  alarm_.reset();
   if (!response_.pending()) {
     return;
   }
@@ -242,6 +241,9 @@ void RawFile::release(ReleaseReply reply) {
       return;
     }
     response_.discard();
+    if (alarm_) {
+      node_.parts_.clock.cancel(*alarm_);
+    }
   }
   if (holds_slot_ && node_.parts_.power == PowerSwitch::at_open) {
     node_.parts_.queue.run([self = shared_from_this(), reply = std::move(reply)]() mutable {

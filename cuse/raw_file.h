@@ -12,6 +12,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include "cuse/raw_node.h"
 #include "cuse/response_buffer.h"
@@ -64,7 +65,7 @@ class RawFile final : public OpenFile, public std::enable_shared_from_this<RawFi
   PollWaker waker_ VTPM_GUARDED_BY(mutex_);
   unsigned awaited_events_ VTPM_GUARDED_BY(mutex_) = 0;  // asked for and not yet true
   AlarmClock::Time expiry_ VTPM_GUARDED_BY(mutex_);
-  bool alarm_set_ VTPM_GUARDED_BY(mutex_) = false;
+  std::optional<AlarmClock::Alarm> alarm_ VTPM_GUARDED_BY(mutex_);
 };
 
 }  // namespace vtpm

@@ -15,9 +15,16 @@ class FakeClock final : public AlarmClock {
     return now_;
   }
 
-  void call_at(Time when, std::function<void()> callback) override {
+  Alarm call_at(Time when, std::function<void()> callback) override {
     MutexLock lock(mutex_);
-    alarms_.emplace(when, std::move(callback));
+    Alarm alarm(when, next_number_++);
+    alarms_.emplace(alarm, std::move(callback));
+    return alarm;
+  }
+
+  void cancel(Alarm alarm) override {
+    MutexLock lock(mutex_);
+    alarms_.erase(alarm);
   }
 
   // Moves time on and calls back, on this thread, whatever has become due.
@@ -39,7 +46,7 @@ class FakeClock final : public AlarmClock {
  private:
   std::function<void()> next_due() {
     MutexLock lock(mutex_);
-    if (alarms_.empty() || alarms_.begin()->first > now_) {
+    if (alarms_.empty() || alarms_.begin()->first.first > now_) {
       return {};
     }
     return std::move(alarms_.extract(alarms_.begin()).mapped());
@@ -47,7 +54,8 @@ class FakeClock final : public AlarmClock {
 
   mutable Mutex mutex_;
   Time now_ VTPM_GUARDED_BY(mutex_);
-  std::multimap<Time, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
+  uint64_t next_number_ VTPM_GUARDED_BY(mutex_) = 0;
+  std::map<Alarm, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
 };
 
 }  // namespace vtpm

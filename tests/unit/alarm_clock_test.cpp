@@ -71,6 +71,22 @@ TEST(RealAlarmClock, Stopped_NeverCallsWhatIsDueLater) {
   EXPECT_FALSE(called);
 }
 
+TEST(RealAlarmClock, Cancelled_NeverComesAndTheOthersDo) {
+  bool called = false;
+  std::promise<void> other_called;
+  std::promise<void> all_set;
+  RealAlarmClock clock;
+  clock.call_at(clock.now() - hours(3), [&] { all_set.get_future().wait(); });
+  auto alarm = clock.call_at(clock.now() - hours(2), [&] { called = true; });
+  clock.call_at(clock.now() - hours(1), [&] { other_called.set_value(); });
+
+  clock.cancel(alarm);
+  all_set.set_value();
+  other_called.get_future().wait();
+
+  EXPECT_FALSE(called);
+}
+
 TEST(RealAlarmClock, AlarmAfterStop_NeverComes) {
   bool called = false;
   {

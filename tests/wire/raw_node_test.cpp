@@ -187,6 +187,13 @@ TEST_F(RawNodeTest, ResponseTimeout_WakesPollers) {
   EXPECT_EQ(kernel.poll(file, kBoth), kWritable);
 }
 
+TEST_F(RawNodeTest, Release_LeavesNoAlarmBehind) {
+  ASSERT_EQ(kernel.write(file, get_random(4)).error, 0);
+  ASSERT_EQ(wired.clock.alarms(), 1U);
+  ASSERT_EQ(kernel.release(file).error, 0);
+  EXPECT_EQ(wired.clock.alarms(), 0U);
+}
+
 TEST_F(RawNodeTest, Release_WithAResponsePending_LeavesNothingToTheNextOpener) {
   ASSERT_EQ(kernel.write(file, get_random(4)).error, 0);
   ASSERT_EQ(kernel.release(file).error, 0);
