@@ -12,7 +12,7 @@ Result<const ControlRow*> ControlSurface::admit(uint32_t number, ByteView in, Pr
   if (row == nullptr) {
     return failure(Errc::unsupported, "no such control request");
   }
-  if (row->privilege == Privilege::control && caller != Privilege::control) {
+  if (caller < row->privilege) {
     return failure(Errc::denied, "this opener may not control the TPM");
   }
   bool carries_data = (_IOC_DIR(number) & _IOC_WRITE) != 0;
@@ -22,12 +22,16 @@ Result<const ControlRow*> ControlSurface::admit(uint32_t number, ByteView in, Pr
   return row;
 }
 
-Result<Bytes> ControlSurface::run(const ControlRow& row, ByteView in) {
-  // The phase is looked at when the request's turn has come, not when it arrived.
-  if (std::ranges::find(row.phases, context_.tpm.phase()) == row.phases.end()) {
+// The phase is looked at when the request's turn has come, not when it arrived.
+ControlOutcome ControlSurface::run(const ControlRow& row, ControlCall& call, ByteView in) {
+  if (row.number != VTPM_GET_STATEBLOB && row.number != VTPM_SET_STATEBLOB) {
+    call.transfer.abandon();
+  }
+  if (std::ranges::find(row.phases, call.device.tpm.phase()) == row.phases.end()) {
+    call.transfer.abandon();
     return result_only(VTPM_RESULT_BAD_ORDINAL);
   }
-  return row.handle(context_, in);
+  return row.handle(call, in);
 }
 
 }  // namespace vtpm

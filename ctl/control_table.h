@@ -2,32 +2,79 @@
 // documentation's table and the tests all come from it; a new request is one row, one handler and
 // one structure in <vtpm/ioctl.h>.
 //
-// Handlers know nothing of ioctls, files or sockets: a request's structure in, a response's bytes
-// out. They run with no lock held.
+// Handlers (control_handlers.h) know nothing of ioctls, files or sockets: a request's structure in,
+// a response's bytes out. They run with no lock held.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
+#include "ctl/blob_transfer.h"
 #include "engine/bytes.h"
+#include "engine/swtpm_key.h"
 #include "engine/virtual_tpm.h"
 
 namespace vtpm {
 
-// What handlers work on. Borrowed; outlives every request.
-struct ControlContext {
-  VirtualTpm& tpm;
-  // Asks the daemon to end once the present request is answered; from any thread.
-  std::function<void()> end_daemon;
+struct ControlPolicy {
+  bool reject_locality_4 = false;
+  // The storage lock is released once the savestate blob was asked for, the last of a migration.
+  bool release_lock_outgoing = false;
+  // INIT waits for the storage lock, which the source of a migration may still hold.
+  bool incoming = false;
 };
 
-// Who may send a request.
-enum class Privilege { anyone, control };
+// What handlers work on, per device. Borrowed; outlives every request.
+struct ControlContext {
+  VirtualTpm& tpm;
+  ControlPolicy policy = {};
+  const SwtpmKey* migration_key = nullptr;  // null: blobs go out unencrypted
+  // Asks the daemon to end once the present request is answered; from any thread.
+  std::function<void()> end_daemon = [] {};
+  // Tells listeners that another kind of TPM is behind the node now.
+  std::function<void()> announce_change = [] {};
+  std::function<bool()> raw_node_in_use = [] { return false; };
+};
 
-// Whether a request waits its turn behind a running command.
-enum class Turn { at_once, after_commands };
+// What a caller may do; each includes the ones before.
+enum class Privilege {
+  anyone,
+  raw_user,  // has the raw TPM open
+  control,   // root, or the configured control user or group
+};
+
+// When a request is carried out.
+enum class Turn {
+  at_once,         // whatever runs
+  after_commands,  // behind the commands that were accepted before
+  as_command,      // likewise, and it is itself a command that a cancel may mean
+};
+
+// One request, for its handler.
+struct ControlCall {
+  ControlContext& device;
+  BlobTransfer& transfer;  // of the open file
+  Privilege caller;
+  VirtualTpm::Pending pending;  // for Turn::as_command
+  unsigned attempt = 0;         // how often it was asked to come again
+};
+
+// A handler's answer: the response, or the wish to be asked again a little later.
+struct ControlOutcome {
+  ControlOutcome(Bytes bytes) : response(std::move(bytes)) {}  // NOLINT: meant to convert
+  static ControlOutcome again(std::chrono::milliseconds delay) {
+    ControlOutcome outcome{Bytes()};
+    outcome.retry_after = delay;
+    return outcome;
+  }
+
+  Bytes response;
+  std::optional<std::chrono::milliseconds> retry_after;
+};
 
 struct ControlRow {
   uint32_t number;
@@ -37,7 +84,7 @@ struct ControlRow {
   Privilege privilege;
   uint64_t capability;  // bit in the capability mask; 0 for the request that asks for the mask
   // `in` has exactly the size that the number encodes, or is empty for requests that only answer.
-  Bytes (*handle)(ControlContext& context, ByteView in);
+  ControlOutcome (*handle)(ControlCall& call, ByteView in);
 };
 
 std::span<const ControlRow> control_table();

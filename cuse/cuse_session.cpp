@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>  // NOLINT: pthread_kill and sigaction are POSIX
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -110,10 +111,19 @@ void on_init(void* userdata, fuse_conn_info* /*connection*/) {
   static_cast<CuseSession*>(userdata)->note_initialised();
 }
 
+std::vector<gid_t> groups_of(fuse_req_t request) {
+  constexpr size_t kMost = 65536;  // the kernel's NGROUPS_MAX
+  std::vector<gid_t> groups(kMost);
+  int count = fuse_req_getgroups(request, static_cast<int>(groups.size()), groups.data());
+  groups.resize(count > 0 ? std::min(static_cast<size_t>(count), kMost) : 0);
+  return groups;
+}
+
 void on_open(fuse_req_t request, fuse_file_info* /*info*/) {
   const fuse_ctx* context = fuse_req_ctx(request);
   CuseSession& session = session_of(request);
-  session.node().open({context->uid, context->gid, context->pid}, OpenReply(request, session));
+  Opener opener{context->uid, context->gid, context->pid, [request] { return groups_of(request); }};
+  session.node().open(opener, OpenReply(request, session));
 }
 
 // Calls `act` with the open file; a handle that nobody holds gets EBADF.
@@ -133,14 +143,12 @@ void on_read(fuse_req_t request, size_t size, off_t /*offset*/, fuse_file_info* 
                        [&](OpenFile& file, ReadReply reply) { file.read(size, std::move(reply)); });
 }
 
-void on_write(fuse_req_t request, const char* data, size_t size, off_t offset,
+// The kernel cuts a write of more than 128 KiB into pieces and counts their offsets up. The first
+// of them is too long for a command already, and a blob's pieces arrive in order: the offset says
+// nothing new.
+void on_write(fuse_req_t request, const char* data, size_t size, off_t /*offset*/,
               fuse_file_info* info) {
   with_file<WriteReply>(request, info, [&](OpenFile& file, WriteReply reply) {
-    if (offset != 0) {
-      // The kernel cut a write of more than 128 KiB; no command is that long.
-      reply.error(E2BIG);
-      return;
-    }
     bool nonblocking = (info->flags & O_NONBLOCK) != 0;
     file.write(std::as_bytes(std::span(data, size)), nonblocking, std::move(reply));
   });

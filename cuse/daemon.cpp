@@ -5,8 +5,10 @@
 #include <iostream>
 #include <optional>
 
+#include "cuse/control_node.h"
 #include "cuse/process.h"
 #include "engine/libtpms_engine.h"
+#include "engine/swtpm_key.h"
 
 namespace vtpm {
 namespace {
@@ -29,10 +31,11 @@ Result<std::unique_ptr<StateStore>> open_store(const Options& options) {
   if (!store) {
     return tl::unexpected(store.error());
   }
-  if (auto locked = (*store)->lock(); !locked) {
-    return tl::unexpected(locked.error());
-  }
   return std::unique_ptr<StateStore>(std::move(*store));
+}
+
+Result<SwtpmKey> open_migration_key(const Options& options) {
+  return options.migration_key.empty() ? SwtpmKey() : read_swtpm_key(options.migration_key);
 }
 
 Result<void> set_buffer_size(VirtualTpm& tpm, uint32_t wanted) {
@@ -60,6 +63,11 @@ Result<void> power_on(VirtualTpm& tpm, const Options& options) {
 }
 
 Result<void> prepare(VirtualTpm& tpm, const Options& options) {
+  if (!options.control.incoming) {
+    if (auto locked = tpm.lock_storage(); !locked) {
+      return locked;
+    }
+  }
   if (options.buffer_size != 0) {
     if (auto set = set_buffer_size(tpm, options.buffer_size); !set) {
       return set;
@@ -71,11 +79,11 @@ Result<void> prepare(VirtualTpm& tpm, const Options& options) {
 void announce(const CreatedDevice& device, const Options& options,
               std::optional<Background>& background) {
   std::string summary =
-      in_words(options.tpm) + " on /dev/" + device.name + " (" +
-      std::to_string(device.numbers.major) + ":" + std::to_string(device.numbers.minor) +
+      in_words(options.tpm) + " on /dev/" + device.raw.name + " (" +
+      std::to_string(device.raw.numbers.major) + ":" + std::to_string(device.raw.numbers.minor) +
       "), state in dir:" + options.state_directory + ", libtpms " + libtpms_version();
   if (options.device.name.empty()) {
-    std::cout << "/dev/" << device.name << std::endl;  // NOLINT: read through a pipe at once
+    std::cout << "/dev/" << device.raw.name << std::endl;  // NOLINT: read through a pipe at once
   }
   if (background) {
     log::use_syslog();
@@ -90,56 +98,81 @@ void announce(const CreatedDevice& device, const Options& options,
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
 class ServedTpm {
  public:
-  ServedTpm(const Options& options, Engine& engine, const Lifetime& lifetime)
+  ServedTpm(const Options& options, Engine& engine, StateStore& store,
+            const SwtpmKey* migration_key, const Lifetime& lifetime)
       : options_(options),
         lifetime_(lifetime),
-        tpm_(engine, backoff_, {options.auto_shutdown}),
-        control_({tpm_, [&lifetime] { lifetime.request_end(EndReason::requested); }}, queue_),
-        node_({tpm_, queue_, control_, clock_,
-               options.power == InitialPower::at_open ? PowerSwitch::at_open
-                                                      : PowerSwitch::independent}) {
+        tpm_(engine, store, backoff_, {options.auto_shutdown}),
+        control_({
+                     .tpm = tpm_,
+                     .policy = options.control,
+                     .migration_key = migration_key,
+                     .end_daemon = [this] { lifetime_.request_end(EndReason::requested); },
+                     .announce_change = [this] { announce_change(); },
+                     .raw_node_in_use = [this] { return raw_node_.in_use(); },
+                 },
+                 queue_, clock_),
+        control_node_(control_, options.access),
+        raw_node_({tpm_, queue_, control_, clock_,
+                   options.power == InitialPower::at_open ? PowerSwitch::at_open
+                                                          : PowerSwitch::independent,
+                   options.access}) {
     tpm_.on_phase_change(log_phase_change);
   }
 
   // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then
-  // the node goes.
+  // the nodes go.
   ~ServedTpm() {
-    tpm_.cancel();
+    static_cast<void>(tpm_.cancel());
     tpm_.end();
     if (device_) {
-      device_->session->stop();
+      device_->raw.session->stop();
+      device_->control.session->stop();
     }
     clock_.stop();
   }
   ServedTpm(const ServedTpm&) = delete;
   ServedTpm& operator=(const ServedTpm&) = delete;
 
-  // Power, node, and the proof that the TPM answers on the node.
+  // Power, nodes, and the proof that the TPM answers on its node.
   Result<CreatedDevice*> bring_up() {
     if (auto ready = prepare(tpm_, options_); !ready) {
       return tl::unexpected(ready.error());
     }
-    auto device = create_device(options_.device, DeviceRegistry(), node_);
+    auto device = create_device(options_.device, DeviceRegistry(), raw_node_, control_node_);
     if (!device) {
       return tl::unexpected(device.error());
     }
     device_ = std::move(*device);
-    device_->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
-    if (auto answers = check_answers("/dev/" + device_->name, options_.tpm); !answers) {
+    uevent_ = DeviceRegistry().open_uevent(device_->raw.name);
+    for (CreatedNode* node : {&device_->control, &device_->raw}) {
+      node->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
+    }
+    if (auto answers = check_answers("/dev/" + device_->raw.name, options_.tpm); !answers) {
       return tl::unexpected(answers.error());
     }
     return &*device_;
   }
 
  private:
+  // A change uevent for the raw node: whoever listens to udev probes it again.
+  void announce_change() {
+    constexpr std::string_view kChange = "change";
+    if (!uevent_ || write(uevent_.get(), kChange.data(), kChange.size()) < 0) {
+      log::warning("cannot announce the change of the TPM's version to udev");
+    }
+  }
+
   const Options& options_;
   const Lifetime& lifetime_;
   RealBackoff backoff_;
   VirtualTpm tpm_;
   CommandQueue queue_;
-  ControlSurface control_;
   RealAlarmClock clock_;
-  RawNode node_;
+  ControlSurface control_;
+  ControlNode control_node_;
+  RawNode raw_node_;
+  FileDescriptor uevent_;
   std::optional<CreatedDevice> device_;
 };
 
@@ -180,7 +213,13 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   if (!engine) {
     return tl::unexpected(engine.error());
   }
-  std::optional<ServedTpm> served(std::in_place, options, **engine, *lifetime);
+  auto key = open_migration_key(options);
+  if (!key) {
+    return tl::unexpected(key.error());
+  }
+  const SwtpmKey* migration_key = key->empty() ? nullptr : &*key;
+  std::optional<ServedTpm> served(std::in_place, options, **engine, **store, migration_key,
+                                  *lifetime);
   auto device = served->bring_up();
   if (!device) {
     return tl::unexpected(device.error());

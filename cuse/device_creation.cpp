@@ -62,14 +62,17 @@ Result<FileDescriptor> take_turn() {
   return lock;
 }
 
+Result<void> check_free(const DeviceIdentity& identity, const DeviceRegistry& registry) {
+  auto name_free = registry.check_free(identity.name);
+  return name_free ? registry.check_free(DeviceNumbers{identity.major, identity.minor}) : name_free;
+}
+
+// The raw node's name and numbers.
 Result<DeviceIdentity> choose_identity(const DeviceRequest& request,
                                        const DeviceRegistry& registry) {
   auto name = request.name.empty() ? registry.free_name() : request.name;
   if (!name) {
     return tl::unexpected(name.error());
-  }
-  if (auto free = registry.check_free(*name); !free) {
-    return tl::unexpected(free.error());
   }
   DeviceIdentity identity{*name, request.major, 0};
   identity.minor = request.minor >= 0 ? static_cast<unsigned>(request.minor)
@@ -77,14 +80,15 @@ Result<DeviceIdentity> choose_identity(const DeviceRequest& request,
   if (identity.major == 0) {
     identity.major = registry.shared_major();
   }
-  if (auto free = registry.check_free(DeviceNumbers{identity.major, identity.minor}); !free) {
-    return tl::unexpected(free.error());
-  }
   return identity;
 }
 
-Result<CreatedDevice> attempt(const DeviceIdentity& identity, const DeviceRegistry& registry,
-                              Node& node) {
+DeviceIdentity control_identity(const DeviceIdentity& raw) {
+  return {control_name(raw.name), raw.major, raw.minor + kControlMinorOffset};
+}
+
+Result<CreatedNode> attempt(const DeviceIdentity& identity, const DeviceRegistry& registry,
+                            Node& node) {
   auto channel = open_cuse();
   if (!channel) {
     return tl::unexpected(channel.error());
@@ -97,7 +101,24 @@ Result<CreatedDevice> attempt(const DeviceIdentity& identity, const DeviceRegist
   if (!numbers) {
     return tl::unexpected(numbers.error());
   }
-  return CreatedDevice{identity.name, *numbers, std::move(*session)};
+  return CreatedNode{identity.name, *numbers, std::move(*session)};
+}
+
+Result<CreatedNode> create_node(const DeviceIdentity& identity, const DeviceRegistry& registry,
+                                Node& node) {
+  if (auto free = check_free(identity, registry); !free) {
+    return tl::unexpected(free.error());
+  }
+  // An old device leaves the kernel's tables in steps, so a name that looks free may be refused for
+  // a moment.
+  constexpr int kAttempts = 20;
+  for (int left = kAttempts;; --left) {
+    auto created = attempt(identity, registry, node);
+    if (created || created.error().code != Errc::not_found || left == 1) {
+      return created;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 Result<Bytes> read_response(int fd) {
@@ -123,7 +144,7 @@ Result<void> check_cuse() {
 }
 
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
-                                    Node& node) {
+                                    Node& raw, Node& control) {
   auto turn = take_turn();
   if (!turn) {
     return tl::unexpected(turn.error());
@@ -132,16 +153,19 @@ Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRe
   if (!identity) {
     return tl::unexpected(identity.error());
   }
-  // An old device leaves the kernel's tables in steps, so a name that looks free may be refused for
-  // a moment.
-  constexpr int kAttempts = 20;
-  for (int left = kAttempts;; --left) {
-    auto device = attempt(*identity, registry, node);
-    if (device || device.error().code != Errc::not_found || left == 1) {
-      return device;
-    }
-    std::this_thread::sleep_for(kPause);
+  if (auto free = check_free(*identity, registry); !free) {
+    return tl::unexpected(free.error());
   }
+  auto control_node = create_node(control_identity(*identity), registry, control);
+  if (!control_node) {
+    return tl::unexpected(control_node.error());
+  }
+  identity->major = control_node->numbers.major;
+  auto raw_node = create_node(*identity, registry, raw);
+  if (!raw_node) {
+    return tl::unexpected(raw_node.error());
+  }
+  return CreatedDevice{std::move(*control_node), std::move(*raw_node)};
 }
 
 Result<void> check_answers(const std::string& node, TpmVersion version) {

@@ -1,4 +1,4 @@
-// Makes a device node through /dev/cuse and sees to it that it really is ours.
+// Makes a TPM's device nodes through /dev/cuse and sees to it that they really are ours.
 //
 // The kernel does not report failures to create a device (a name or number that is taken): it
 // closes the channel. So the name is checked before, the device is verified after, and the kernel's
@@ -27,15 +27,21 @@ struct DeviceRequest {
   int minor = -1;      // -1: the number in the name
 };
 
-struct CreatedDevice {
+struct CreatedNode {
   std::string name;
   DeviceNumbers numbers;
   std::unique_ptr<CuseSession> session;  // not serving yet
 };
 
+struct CreatedDevice {
+  CreatedNode control;
+  CreatedNode raw;
+};
+
+// The raw node is made last: when it is there, all is.
 // Errors: those of check_cuse(), and busy when name or number is taken.
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
-                                    Node& node);
+                                    Node& raw, Node& control);
 
 // That the TPM answers on its node: opens it, sends a harmless query and reads a well-formed
 // response. The device must be served already.

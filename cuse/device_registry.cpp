@@ -1,5 +1,6 @@
 #include "cuse/device_registry.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -28,6 +29,10 @@ std::optional<unsigned> index_of_device(const std::string& name) {
     return std::nullopt;
   }
   return index;
+}
+
+std::string control_name(const std::string& name) {
+  return "vtpmctl" + name.substr(kPrefix.size());
 }
 
 std::optional<DeviceNumbers> DeviceRegistry::numbers_of(const std::string& name) const {
@@ -64,7 +69,7 @@ std::vector<std::string> DeviceRegistry::names() const {
 Result<std::string> DeviceRegistry::free_name() const {
   for (unsigned index = 0; index <= kHighestIndex; ++index) {
     std::string name = std::string(kPrefix) + std::to_string(index);
-    if (check_free(name)) {
+    if (check_free(name) && check_free(control_name(name))) {
       return name;
     }
   }
@@ -93,6 +98,11 @@ Result<void> DeviceRegistry::check_free(DeviceNumbers numbers) const {
                    "the device number " + pair + " is taken. Choose another with --minor");
   }
   return {};
+}
+
+FileDescriptor DeviceRegistry::open_uevent(const std::string& name) const {
+  std::string path = class_directory_ + "/" + name + "/uevent";
+  return FileDescriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC));  // NOLINT
 }
 
 Result<DeviceNumbers> DeviceRegistry::verify(const std::string& name) const {

@@ -1,9 +1,9 @@
 // Which vtpm devices this host has, and which name and numbers the next one gets.
 //
-// Names are vtpm0 to vtpm65535. All vtpm devices of a host share one major number, and vtpmN has
-// minor N: with a major each, as the kernel gives by default, a host would run out at about 147
-// devices; and a number that follows from the name stays the same over restarts, which device
-// cgroups and containers count on.
+// Names are vtpm0 to vtpm65535; vtpmctlN is the control node beside vtpmN. All vtpm devices of a
+// host share one major number; vtpmN has minor N, vtpmctlN has minor 131072 + N: with a major each,
+// as the kernel gives by default, a host would run out at about 147 devices; and a number that
+// follows from the name stays the same over restarts, which device cgroups and containers count on.
 //
 // Reads sysfs and /dev only. Threads: none of its own. What it says is true only as long as the
 // caller keeps other daemons from creating devices (device_creation.h).
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/file_descriptor.h"
 #include "engine/result.h"
 
 namespace vtpm {
@@ -25,8 +26,15 @@ struct DeviceNumbers {
 
 inline constexpr unsigned kHighestIndex = 65535;
 
+// From a raw node's minor number to its control node's. 65536 + N is kept for resource-managed
+// nodes, as the kernel has it.
+inline constexpr unsigned kControlMinorOffset = 131072;
+
 // 7 for "vtpm7"; nothing for any other kind of name, "vtpm07" included.
 std::optional<unsigned> index_of_device(const std::string& name);
+
+// "vtpmctl7" for "vtpm7".
+std::string control_name(const std::string& name);
 
 class DeviceRegistry {
  public:
@@ -40,7 +48,8 @@ class DeviceRegistry {
   // The major number that vtpm devices have; 0 when there is none yet.
   [[nodiscard]] unsigned shared_major() const;
 
-  // The free name with the lowest number. Errors: busy when all are taken.
+  // The free name with the lowest number, free for the control node too. Errors: busy when all are
+  // taken.
   [[nodiscard]] Result<std::string> free_name() const;
 
   // Errors: busy, saying by what, when the name is in use.
@@ -52,6 +61,9 @@ class DeviceRegistry {
   // That the node exists and is the CUSE device of that name. Errors: not_found when the kernel has
   // no such device, busy when the node belongs to something else.
   [[nodiscard]] Result<DeviceNumbers> verify(const std::string& name) const;
+
+  // For writing uevents of that device; empty when that is not permitted.
+  [[nodiscard]] FileDescriptor open_uevent(const std::string& name) const;
 
   [[nodiscard]] std::string node(const std::string& name) const { return dev_ + "/" + name; }
 

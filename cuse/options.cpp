@@ -1,6 +1,11 @@
 #include "cuse/options.h"
 
+#include <grp.h>
+#include <pwd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <map>
 
@@ -48,6 +53,10 @@ struct Raw {
   std::string state;
   std::string startup = "clear";
   bool no_auto_shutdown = false;
+  std::vector<std::string> migration;
+  std::string locality;
+  std::string control_user;
+  std::string control_group;
 };
 
 void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
@@ -93,6 +102,28 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
                "Do not send TPM2_Shutdown before power is taken from a running TPM");
 }
 
+void add_control_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--control-user", raw.control_user,
+                 "User who may control the TPM besides root (name or number)")
+      ->type_name("USER");
+  app.add_option("--control-group", raw.control_group,
+                 "Group whose members may control the TPM (name or number)")
+      ->type_name("GROUP");
+  app.add_option("--locality", raw.locality, "reject-4: nobody may set locality 4")
+      ->check(CLI::IsMember({"reject-4"}))
+      ->type_name("");
+  app.add_option("--migration-key", options.migration_key,
+                 "Key that state blobs are encrypted with: file=PATH or fd=N (the key), "
+                 "pwdfile=PATH or pwdfd=N (a passphrase), and mode=, format=, kdf=, remove")
+      ->type_name("SOURCE");
+  app.add_option("--migration", raw.migration,
+                 "incoming: lock the storage only at INIT; release-lock-outgoing: release the lock "
+                 "once all state blobs were asked for")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"incoming", "release-lock-outgoing"}))
+      ->type_name("");
+}
+
 void add_process_options(CLI::App& app, Options& options) {
   app.add_option("--major", options.device.major,
                  "Major device number (default: the one all vtpm devices share)")
@@ -100,7 +131,7 @@ void add_process_options(CLI::App& app, Options& options) {
       ->type_name("N");
   app.add_option("--minor", options.device.minor,
                  "Minor device number (default: the number in the name)")
-      ->check(CLI::Range(0, 1048575))
+      ->check(CLI::Range(0, 65535))
       ->type_name("N");
   app.add_flag("--daemon", options.daemon, "Go to the background once the TPM answers on its node");
   app.add_option("--pid-file", options.pid_file,
@@ -122,11 +153,55 @@ std::optional<StartupType> startup_type(const std::string& text) {
   return text == "state" ? StartupType::state : StartupType::clear;
 }
 
+bool says(const std::vector<std::string>& words, const std::string& word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+std::optional<unsigned> number(const std::string& text) {
+  unsigned value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole ? std::optional(value) : std::nullopt;
+}
+
+std::optional<uid_t> user_number(const std::string& name) {
+  const passwd* entry = getpwnam(name.c_str());  // NOLINT: no thread yet
+  return entry != nullptr ? std::optional(entry->pw_uid) : number(name);
+}
+
+std::optional<gid_t> group_number(const std::string& name) {
+  const group* entry = getgrnam(name.c_str());  // NOLINT: no thread yet
+  return entry != nullptr ? std::optional(entry->gr_gid) : number(name);
+}
+
 void complete(Options& options, const Raw& raw) {
   options.device.name = raw.device == "auto" ? "" : raw.device;
   options.state_directory = raw.state.substr(std::string_view("dir:").size());
   options.startup = startup_type(raw.startup);
   options.auto_shutdown = !raw.no_auto_shutdown;
+  options.control.reject_locality_4 = raw.locality == "reject-4";
+  options.control.incoming = says(raw.migration, "incoming");
+  options.control.release_lock_outgoing = says(raw.migration, "release-lock-outgoing");
+}
+
+// What the options' own checks cannot see; empty when all is well.
+std::string resolve(Options& options, const Raw& raw) {
+  if (options.control.incoming && options.power != InitialPower::off) {
+    return "--migration incoming needs --power off: a hypervisor gives the state, then INIT";
+  }
+  if (!raw.control_user.empty()) {
+    options.access.user = user_number(raw.control_user);
+    if (!options.access.user) {
+      return "--control-user: there is no user '" + raw.control_user + "'";
+    }
+  }
+  if (!raw.control_group.empty()) {
+    options.access.group = group_number(raw.control_group);
+    if (!options.access.group) {
+      return "--control-group: there is no group '" + raw.control_group + "'";
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -138,6 +213,7 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
                "vtpmd");
   app.set_version_flag("--version", kVersion);
   add_tpm_options(app, options, raw);
+  add_control_options(app, options, raw);
   add_process_options(app, options);
   app.footer(
       "Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "
@@ -150,6 +226,10 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
     return {std::nullopt, answered ? 0 : 2};
   }
   complete(options, raw);
+  if (std::string complaint = resolve(options, raw); !complaint.empty()) {
+    std::cerr << complaint << "\nRun with --help for more information.\n";
+    return {std::nullopt, 2};
+  }
   return {options, 0};
 }
 

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "ctl/control_table.h"
+#include "cuse/control_access.h"
 #include "cuse/device_creation.h"
 #include "cuse/log.h"
 #include "cuse/raw_node.h"
@@ -24,6 +26,9 @@ struct Options {
   InitialPower power = InitialPower::on;
   uint32_t buffer_size = 0;  // bytes; 0: libtpms' own
   bool auto_shutdown = true;
+  std::string migration_key;  // where it comes from (engine/swtpm_key.h); empty: none
+  ControlPolicy control;
+  ControlAccess access;
   bool daemon = false;
   std::string pid_file;
   log::Level log_level = log::Level::info;

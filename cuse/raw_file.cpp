@@ -26,22 +26,12 @@ bool is_long_running(TpmVersion version, ByteView command) {
   return header && is_long_running(version, header->code);
 }
 
-int errno_for(Errc code) {
-  switch (code) {
-    case Errc::unsupported:
-      return ENOTTY;
-    case Errc::denied:
-      return EPERM;
-    case Errc::invalid:
-      return EINVAL;
-    default:
-      return EIO;
-  }
-}
-
 }  // namespace
 
 void RawFile::read(size_t size, ReadReply reply) {
+  if (read_blob(size, reply)) {
+    return;
+  }
   {
     MutexLock lock(mutex_);
     if (others_come_first()) {
@@ -73,6 +63,9 @@ void RawFile::read_in_turn(size_t size, ReadReply reply) {
 }
 
 void RawFile::write(ByteView data, bool nonblocking, WriteReply reply) {
+  if (write_blob(data, reply)) {
+    return;
+  }
   if (data.size() > kMaxMessage) {
     reply.error(E2BIG);
     return;
@@ -125,13 +118,15 @@ int RawFile::refusal(ByteView data) const {
 
 void RawFile::start_command(Bytes command, size_t written, bool nonblocking, WriteReply reply) {
   VirtualTpm& tpm = node_.parts_.tpm;
+  auto pending = tpm.accept();  // a cancel that comes after the writer's answer means this command
   // A non-blocking writer waits for nothing long: it is answered first and woken at the end.
   if (nonblocking && (tpm.busy_for_long() || is_long_running(tpm.version(), command))) {
     reply.written(written);
   }
-  node_.parts_.queue.run([self = shared_from_this(), &tpm, command = std::move(command), written,
+  node_.parts_.queue.run([self = shared_from_this(), &tpm, pending = std::move(pending),
+                          command = std::move(command), written,
                           reply = std::move(reply)]() mutable {
-    self->keep_response(tpm.execute(command));
+    self->keep_response(tpm.execute(std::move(pending), command));
     reply.written(written);  // does nothing for one that was answered first
     self->run_parked();
   });
@@ -218,17 +213,6 @@ void RawFile::expire() {
   }
   response_.discard();
   wake_pollers();
-}
-
-void RawFile::ioctl(const IoctlRequest& request, IoctlReply reply) {
-  node_.parts_.control.handle(request.number, request.in, privilege_,
-                              [reply = std::move(reply)](Result<Bytes> out) mutable {
-                                if (out) {
-                                  reply.result(*out);
-                                } else {
-                                  reply.error(errno_for(out.error().code));
-                                }
-                              });
 }
 
 void RawFile::release(ReleaseReply reply) {

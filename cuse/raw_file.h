@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 
+#include "cuse/controlled_file.h"
 #include "cuse/raw_node.h"
 #include "cuse/response_buffer.h"
 #include "engine/mutex.h"
@@ -21,16 +22,15 @@
 
 namespace vtpm {
 
-class RawFile final : public OpenFile, public std::enable_shared_from_this<RawFile> {
+class RawFile final : public ControlledFile, public std::enable_shared_from_this<RawFile> {
  public:
   // `holds_slot`: closing it frees the node for the next opener, and is the power switch.
   RawFile(RawNode& node, Privilege privilege, bool holds_slot)
-      : node_(node), privilege_(privilege), holds_slot_(holds_slot) {}
+      : ControlledFile(node.parts_.control, privilege), node_(node), holds_slot_(holds_slot) {}
 
   void read(size_t size, ReadReply reply) override;
   void write(ByteView data, bool nonblocking, WriteReply reply) override;
   void poll(PollRequest request, PollReply reply) override;
-  void ioctl(const IoctlRequest& request, IoctlReply reply) override;
   void release(ReleaseReply reply) override;
 
  private:
@@ -54,7 +54,6 @@ class RawFile final : public OpenFile, public std::enable_shared_from_this<RawFi
   [[nodiscard]] unsigned poll_mask() const VTPM_REQUIRES(mutex_);
 
   RawNode& node_;
-  const Privilege privilege_;
   const bool holds_slot_;
 
   Mutex mutex_;

@@ -14,7 +14,7 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
     reply.error(EBUSY);
     return;
   }
-  Privilege privilege = opener.uid == 0 ? Privilege::control : Privilege::anyone;
+  Privilege privilege = parts_.access.allows(opener) ? Privilege::control : Privilege::raw_user;
   auto file = std::make_shared<RawFile>(*this, privilege, !own_check);
   if (own_check || parts_.power == PowerSwitch::independent) {
     reply.opened(std::move(file));

@@ -12,8 +12,9 @@
 #include <memory>
 
 #include "ctl/control_surface.h"
-#include "cuse/alarm_clock.h"
+#include "cuse/control_access.h"
 #include "cuse/node.h"
+#include "engine/alarm_clock.h"
 #include "engine/command_queue.h"
 #include "engine/virtual_tpm.h"
 
@@ -32,6 +33,7 @@ struct RawNodeParts {
   ControlSurface& control;
   AlarmClock& clock;
   PowerSwitch power = PowerSwitch::independent;
+  ControlAccess access = {};
 };
 
 class RawNode final : public Node {
@@ -41,6 +43,8 @@ class RawNode final : public Node {
   // EBUSY while somebody has it open. This process itself may always open it besides, to see that
   // the node answers: such an open takes neither the slot nor the power switch.
   void open(const Opener& opener, OpenReply reply) override;
+
+  [[nodiscard]] bool in_use() const { return taken_; }
 
  private:
   friend class RawFile;

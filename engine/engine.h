@@ -10,7 +10,9 @@
 // wrong.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "engine/bytes.h"
 #include "engine/result.h"
@@ -50,15 +52,46 @@ class Engine {
   // Takes power away without a word to the TPM; a TPM 2.0 wants TPM2_Shutdown first.
   virtual void power_off() = 0;
 
-  // One command. The response is valid until the next call of execute() or power_off().
+  // One command. The response is valid until the next call of execute() or power_off(). `canceled`
+  // is looked at once cancel() would be heard, so that a cancel in the moment before is not lost.
   // Errors: wrong_phase when the engine is off.
-  virtual Result<ByteView> execute(ByteView command, Locality locality) = 0;
+  virtual Result<ByteView> execute(ByteView command, Locality locality,
+                                   const std::atomic<bool>& canceled) = 0;
+  Result<ByteView> execute(ByteView command, Locality locality) {
+    return execute(command, locality, std::atomic<bool>(false));
+  }
 
   // True when the TPM entered its failure mode since power_on(); only a power cycle ends it.
   [[nodiscard]] virtual bool in_failure_mode() const = 0;
 
-  // Asks a running command to end with TPM_RC_CANCELED. Too late or too early is no error.
-  virtual void cancel() = 0;
+  // Asks the command that execute() is running to end with TPM_RC_CANCELED; it is not lost however
+  // early in execute() it comes, and never meets a later command.
+  // Errors: unsupported where the TPM version has no such thing.
+  virtual Result<void> cancel() = 0;
+
+  // -- The established flag and the hash interface of the TPM Interface Specification (D-RTM) --
+
+  virtual Result<bool> established() = 0;
+  virtual Result<void> reset_established(Locality locality) = 0;
+  virtual Result<void> hash_start() = 0;
+  virtual Result<void> hash_data(ByteView data) = 0;
+  virtual Result<void> hash_end() = 0;
+
+  // -- State as blobs --
+
+  // What the TPM would go on from, taken from its memory at this moment; nothing is written.
+  // Errors: not_found for a kind that this TPM does not have, wrong_phase when the engine is off.
+  virtual Result<Bytes> get_state(BlobKind kind) = 0;
+
+  // What the next power_on() goes on from, in place of what is stored; written by that power_on().
+  // Permanent before volatile. A failure forgets all that was set. The engine must be off.
+  virtual Result<void> set_state(BlobKind kind, ByteView blob) = 0;
+
+  // Whose state, whose commands. The engine must be off. Errors: unsupported.
+  virtual Result<void> set_version(TpmVersion version) = 0;
+
+  // A description as JSON; `what` is a set of VTPM_INFO_* bits.
+  virtual Result<std::string> info(uint64_t what) = 0;
 
   // `wanted` 0 asks only; else the nearest possible size is taken, for this and later power cycles.
   // The engine must be off to change it.

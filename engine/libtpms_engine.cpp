@@ -6,6 +6,7 @@
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_nvfilename.h>
+#include <libtpms/tpm_tis.h>
 #include <libtpms/tpm_types.h>
 #pragma GCC diagnostic pop
 
@@ -19,6 +20,7 @@
 #include <cstring>
 #include <optional>
 
+#include "engine/cancel_window.h"
 #include "engine/codec.h"
 #include "engine/file_descriptor.h"
 
@@ -54,7 +56,10 @@ std::optional<BlobKind> kind_of(const char* name) {
 class Adapter final : public LibtpmsEngine {
  public:
   Adapter(LibtpmsOptions options, StateStore& store)
-      : options_(std::move(options)), store_(store), command_(kMaxMessage) {
+      : options_(std::move(options)),
+        version_(options_.version),
+        store_(store),
+        command_(kMaxMessage) {
     // When it fails, libtpms prints the whole command, authorisation values included, to standard
     // error unless it is told where else.
     TPMLIB_SetDebugFD(silence_.get());
@@ -69,18 +74,24 @@ class Adapter final : public LibtpmsEngine {
     the_adapter.compare_exchange_strong(self, nullptr);
   }
 
-  Result<void> choose_version() {
-    auto chosen =
-        options_.version == TpmVersion::tpm20 ? TPMLIB_TPM_VERSION_2 : TPMLIB_TPM_VERSION_1_2;
+  Result<void> set_version(TpmVersion version) override {
+    if (on_) {
+      return not_while_on();
+    }
+    auto chosen = version == TpmVersion::tpm20 ? TPMLIB_TPM_VERSION_2 : TPMLIB_TPM_VERSION_1_2;
     if (TPM_RESULT result = TPMLIB_ChooseTPMVersion(chosen); result != TPM_SUCCESS) {
       return failure(Errc::unsupported, "libtpms " + libtpms_version() +
                                             " cannot run this TPM version (result " +
                                             in_words(result) + ")");
     }
+    if (version != version_) {
+      given_ = {};  // the library has forgotten all of it
+    }
+    version_ = version;
     return {};
   }
 
-  [[nodiscard]] TpmVersion version() const override { return options_.version; }
+  [[nodiscard]] TpmVersion version() const override { return version_; }
 
   Result<PoweredOn> power_on(StoredVolatile stored) override {
     store_error_.reset();
@@ -94,16 +105,19 @@ class Adapter final : public LibtpmsEngine {
     if (auto ready = set_profile(); !ready) {
       return tl::unexpected(ready.error());
     }
-    resumed_ = false;
+    resumed_ = given_.volatile_state;
+    superseded_ = given_.permanent;
+    given_ = {};
     TPM_RESULT result = TPMLIB_MainInit();
     // A new TPM 2.0 that could not be stored is a success to libtpms 0.9.
+    superseded_ = false;
     if (result != TPM_SUCCESS || store_error_) {
       TPMLIB_Terminate();  // MainInit leaves the library half-initialised when it fails
       return power_on_failure(result);
     }
     on_ = true;
     if (stored == StoredVolatile::discard) {
-      if (auto removed = store_.remove({options_.version, BlobKind::volatile_state}); !removed) {
+      if (auto removed = store_.remove({version_, BlobKind::volatile_state}); !removed) {
         power_off();
         return tl::unexpected(removed.error());
       }
@@ -119,7 +133,8 @@ class Adapter final : public LibtpmsEngine {
     failure_mode_ = false;
   }
 
-  Result<ByteView> execute(ByteView command, Locality locality) override {
+  Result<ByteView> execute(ByteView command, Locality locality,
+                           const std::atomic<bool>& canceled) override {
     if (!on_) {
       return failure(Errc::wrong_phase, "the TPM is off");
     }
@@ -130,12 +145,17 @@ class Adapter final : public LibtpmsEngine {
     // libtpms takes the command by a pointer to non-const.
     std::ranges::copy(command, command_.begin());
     uint32_t size = 0;
+    cancel_window_.open();
+    if (canceled) {
+      cancel_window_.cancel();
+    }
     TPM_RESULT result = TPMLIB_Process(&response_, &size, &response_capacity_,
                                        reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
                                        static_cast<uint32_t>(command.size()));
+    cancel_window_.close();
     if (result != TPM_SUCCESS || size < kHeaderSize) {
       failure_mode_ = true;
-      fallback_ = failure_response(options_.version);
+      fallback_ = failure_response(version_);
       return ByteView(fallback_);
     }
     ByteView response = std::as_bytes(std::span(response_, size));
@@ -145,7 +165,74 @@ class Adapter final : public LibtpmsEngine {
 
   [[nodiscard]] bool in_failure_mode() const override { return failure_mode_; }
 
-  void cancel() override { TPMLIB_CancelCommand(); }
+  Result<void> cancel() override {
+    if (version_ != TpmVersion::tpm20) {
+      return failure(Errc::unsupported, "a TPM 1.2 cannot cancel a command", TPM_FAIL);
+    }
+    cancel_window_.cancel();
+    return {};
+  }
+
+  Result<bool> established() override {
+    TPM_BOOL established = 0;
+    auto asked = while_on([&] { return TPM_IO_TpmEstablished_Get(&established); });
+    return asked ? Result<bool>(established != 0) : tl::unexpected(asked.error());
+  }
+
+  Result<void> reset_established(Locality locality) override {
+    locality_ = locality;
+    return while_on(TPM_IO_TpmEstablished_Reset);
+  }
+
+  Result<void> hash_start() override { return while_on(TPM_IO_Hash_Start); }
+
+  Result<void> hash_data(ByteView data) override {
+    return while_on([&] { return TPM_IO_Hash_Data(library_bytes(data), size_of(data)); });
+  }
+
+  Result<void> hash_end() override { return while_on(TPM_IO_Hash_End); }
+
+  Result<Bytes> get_state(BlobKind kind) override {
+    unsigned char* data = nullptr;
+    uint32_t size = 0;
+    auto got = while_on([&] { return TPMLIB_GetState(state_type(kind), &data, &size); });
+    std::unique_ptr<unsigned char, decltype(&std::free)> owner(data, std::free);
+    if (!got) {
+      return tl::unexpected(got.error());
+    }
+    if (size == 0) {
+      return failure(Errc::not_found, "this TPM has no state of that kind", TPM_RETRY);
+    }
+    auto view = std::as_bytes(std::span(data, size));
+    return Bytes(view.begin(), view.end());
+  }
+
+  Result<void> set_state(BlobKind kind, ByteView blob) override {
+    if (on_) {
+      return not_while_on();
+    }
+    register_callbacks();
+    // The library takes a null pointer for "explicitly empty".
+    const unsigned char* data = blob.empty() ? nullptr : library_bytes(blob);
+    auto set = checked(TPMLIB_SetState(state_type(kind), data, size_of(blob)));
+    if (!set) {
+      given_ = {};  // the library has forgotten all of it
+    } else if (kind == BlobKind::permanent) {
+      given_.permanent = !blob.empty();
+    } else if (kind == BlobKind::volatile_state) {
+      given_.volatile_state = !blob.empty();
+    }
+    return set;
+  }
+
+  Result<std::string> info(uint64_t what) override {
+    std::unique_ptr<char, decltype(&std::free)> text(
+        TPMLIB_GetInfo(static_cast<TPMLIB_InfoFlags>(what)), std::free);
+    if (!text) {
+      return failure(Errc::io, "libtpms gives no description", TPM_SIZE);
+    }
+    return std::string(text.get());
+  }
 
   BufferSizes buffer_size(uint32_t wanted) override {
     BufferSizes sizes{};
@@ -160,7 +247,11 @@ class Adapter final : public LibtpmsEngine {
     if (!kind) {
       return failure(Errc::not_found, std::string("no state is named ") + name);
     }
-    auto blob = remember(store_.load({options_.version, *kind}));
+    if (superseded_ && *kind == BlobKind::permanent) {
+      // What is stored may be damaged: that is why another state was given.
+      return failure(Errc::not_found, "another state was given in its place");
+    }
+    auto blob = remember(store_.load({version_, *kind}));
     resumed_ = resumed_ || (blob && *kind == BlobKind::volatile_state);
     return blob;
   }
@@ -170,12 +261,12 @@ class Adapter final : public LibtpmsEngine {
     if (!kind) {
       return failure(Errc::unsupported, std::string("no place for state named ") + name);
     }
-    return remember(store_.store({options_.version, *kind}, data));
+    return remember(store_.store({version_, *kind}, data));
   }
 
   Result<void> remove(const char* name) {
     auto kind = kind_of(name);
-    return kind ? remember(store_.remove({options_.version, *kind})) : Result<void>();
+    return kind ? remember(store_.remove({version_, *kind})) : Result<void>();
   }
 
   // The store threw instead of answering, for want of memory most likely.
@@ -190,11 +281,47 @@ class Adapter final : public LibtpmsEngine {
  private:
   static void register_callbacks();
 
+  static const unsigned char* library_bytes(ByteView bytes) {
+    return reinterpret_cast<const unsigned char*>(bytes.data());  // NOLINT: C's bytes
+  }
+  static uint32_t size_of(ByteView bytes) { return static_cast<uint32_t>(bytes.size()); }
+
+  static TPMLIB_StateType state_type(BlobKind kind) {
+    switch (kind) {
+      case BlobKind::permanent:
+        return TPMLIB_STATE_PERMANENT;
+      case BlobKind::volatile_state:
+        return TPMLIB_STATE_VOLATILE;
+      case BlobKind::savestate:
+        return TPMLIB_STATE_SAVE_STATE;
+    }
+    return TPMLIB_STATE_PERMANENT;
+  }
+
+  static tl::unexpected<Error> not_while_on() {
+    return failure(Errc::wrong_phase, "the TPM is on");
+  }
+
+  static Result<void> checked(TPM_RESULT result) {
+    if (result != TPM_SUCCESS) {
+      return failure(Errc::tpm, "libtpms refuses (result " + in_words(result) + ")", result);
+    }
+    return {};
+  }
+
+  template <class Call>
+  Result<void> while_on(Call call) {
+    if (!on_) {
+      return failure(Errc::wrong_phase, "the TPM is off");
+    }
+    return checked(call());
+  }
+
   Result<void> check_state_exists() {
-    if (options_.may_manufacture) {
+    if (options_.may_manufacture || given_.permanent) {
       return {};
     }
-    auto permanent = store_.load({options_.version, BlobKind::permanent});
+    auto permanent = store_.load({version_, BlobKind::permanent});
     if (!permanent && permanent.error().code == Errc::not_found) {
       return failure(Errc::not_found, "there is no TPM state (" + permanent.error().message +
                                           "), and making a new TPM was not allowed");
@@ -226,7 +353,7 @@ class Adapter final : public LibtpmsEngine {
   // leads there too, with either version.
   [[nodiscard]] bool tells_failure_mode(ByteView response) const {
     return store_failed_during_command() ||
-           (options_.version == TpmVersion::tpm20 && response_code(response) == rc::failure);
+           (version_ == TpmVersion::tpm20 && response_code(response) == rc::failure);
   }
 
   [[nodiscard]] bool store_failed_during_command() const {
@@ -243,17 +370,24 @@ class Adapter final : public LibtpmsEngine {
   }
 
   const LibtpmsOptions options_;
+  std::atomic<TpmVersion> version_;
   StateStore& store_;
   const FileDescriptor silence_{::open("/dev/null", O_WRONLY | O_CLOEXEC)};  // NOLINT
   bool on_ = false;
   bool failure_mode_ = false;
   bool resumed_ = false;  // a volatile blob was loaded since power_on() began
+  struct {
+    bool permanent = false;
+    bool volatile_state = false;
+  } given_;                  // by set_state(), for the next power_on()
+  bool superseded_ = false;  // during power_on(): the permanent state is the one that was given
   Locality locality_{};
   std::optional<Error> store_error_;
   Bytes command_;
   Bytes fallback_;
   unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us
   uint32_t response_capacity_ = 0;
+  CancelWindow cancel_window_{[] { TPMLIB_CancelCommand(); }};
 };
 
 // -- Callbacks. No exception may pass through libtpms, which is C and leaves commands by longjmp;
@@ -363,7 +497,7 @@ Result<std::unique_ptr<LibtpmsEngine>> LibtpmsEngine::create(LibtpmsOptions opti
   if (!the_adapter.compare_exchange_strong(expected, adapter.get())) {
     return failure(Errc::busy, "libtpms can run one TPM per process, and this process has one");
   }
-  if (auto chosen = adapter->choose_version(); !chosen) {
+  if (auto chosen = adapter->set_version(adapter->version()); !chosen) {
     return tl::unexpected(chosen.error());
   }
   return adapter;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <string>
 #include <system_error>
 #include <tl/expected.hpp>
@@ -28,13 +29,16 @@ enum class Errc {
 struct Error {
   Errc code;
   std::string message;
+  // The TPM result code that says the same, where one does: the TPM's own, or one of those that
+  // control requests are answered with. 0: none in particular.
+  uint32_t tpm_result = 0;
 };
 
 template <class T>
 using Result = tl::expected<T, Error>;
 
-inline tl::unexpected<Error> failure(Errc code, std::string message) {
-  return tl::unexpected<Error>(Error{code, std::move(message)});
+inline tl::unexpected<Error> failure(Errc code, std::string message, uint32_t tpm_result = 0) {
+  return tl::unexpected<Error>(Error{code, std::move(message), tpm_result});
 }
 
 // "WHAT: No space left on device", with the kind that fits `error_number`.

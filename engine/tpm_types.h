@@ -41,6 +41,7 @@ inline constexpr ResponseCode testing{0x90A};
 inline constexpr ResponseCode canceled{0x909};
 inline constexpr ResponseCode retry{0x922};
 inline constexpr ResponseCode tpm12_fail{9};
+inline constexpr ResponseCode tpm12_retry{0x800};
 }  // namespace rc
 
 namespace cc {

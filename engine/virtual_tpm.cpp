@@ -24,10 +24,38 @@ bool is_worth_a_retry(TpmVersion version, CommandCode command, ResponseCode resp
   return response == rc::retry || (response == rc::testing && command != cc::self_test);
 }
 
+// What a command gets while the storage is in other hands: the kernel's and the TSS's senders try
+// again.
+Bytes not_now_response(TpmVersion version) {
+  return error_response(version, version == TpmVersion::tpm20 ? rc::retry : rc::tpm12_retry);
+}
+
 }  // namespace
 
-VirtualTpm::VirtualTpm(Engine& engine, Backoff& backoff, VirtualTpmOptions options)
-    : engine_(engine), backoff_(backoff), options_(options) {}
+VirtualTpm::Pending::~Pending() {
+  if (tpm_ != nullptr) {
+    MutexLock lock(tpm_->cancel_mutex_);
+    --tpm_->pending_;
+    // A cancel that meant it means no other.
+    tpm_->next_canceled_ = tpm_->next_canceled_ && tpm_->pending_ > 0;
+  }
+}
+
+VirtualTpm::VirtualTpm(Engine& engine, StateStore& store, Backoff& backoff,
+                       VirtualTpmOptions options)
+    : engine_(engine), store_(store), backoff_(backoff), options_(options) {}
+
+std::string VirtualTpm::failure_reason() const {
+  MutexLock lock(reason_mutex_);
+  return failure_reason_;
+}
+
+void VirtualTpm::on_phase_change(
+    std::function<void(Phase, Event, const std::string& reason)> tell) {
+  tell_ = std::move(tell);
+}
+
+// -- Power --
 
 Result<void> VirtualTpm::power_on(StoredVolatile stored) {
   MutexLock lock(mutex_);
@@ -35,6 +63,10 @@ Result<void> VirtualTpm::power_on(StoredVolatile stored) {
     return failure(Errc::wrong_phase, "this TPM has ended");
   }
   take_power();
+  if (auto taken = take_storage(); !taken) {
+    enter(Event::fault, taken.error().message);
+    return taken;
+  }
   auto powered = engine_.power_on(stored);
   if (!powered) {
     enter(Event::fault, powered.error().message);
@@ -47,10 +79,10 @@ Result<void> VirtualTpm::power_on(StoredVolatile stored) {
 
 Result<void> VirtualTpm::startup(StartupType type) {
   MutexLock lock(mutex_);
-  if (phase_ != Phase::on) {
-    return failure(Errc::wrong_phase, "Startup needs a TPM that is on");
+  if (auto on = require_on(); !on) {
+    return on;
   }
-  ResponseCode code = response_code(transmit(startup_command(version(), type)));
+  ResponseCode code = response_code(transmit(startup_command(version(), type), locality_));
   if (code != rc::success) {
     return failure(Errc::tpm, "the TPM refused Startup with response code " + in_hex(code));
   }
@@ -73,39 +105,13 @@ void VirtualTpm::end() {
   }
 }
 
-Bytes VirtualTpm::execute(ByteView command) {
+Result<void> VirtualTpm::set_version(TpmVersion version) {
   MutexLock lock(mutex_);
-  if (asks_size_before_startup(command)) {
-    return buffer_size_response(engine_.buffer_size(0).size);
+  if (phase_ == Phase::on || phase_ == Phase::gone) {
+    return failure(Errc::wrong_phase, "the version can be changed only while the TPM is off");
   }
-  auto header = parse_command_header(command);
-  busy_for_long_ = header && is_long_running(version(), header->code);
-  Bytes response = transmit(command);
-  busy_for_long_ = false;
-  return response;
-}
-
-void VirtualTpm::cancel() {
-  engine_.cancel();
-  backoff_.interrupt();
-}
-
-Result<BufferSizes> VirtualTpm::buffer_size(uint32_t wanted) {
-  MutexLock lock(mutex_);
-  if (wanted != 0 && phase_ != Phase::off) {
-    return failure(Errc::wrong_phase, "the buffer size can be changed only while the TPM is off");
-  }
-  return engine_.buffer_size(wanted);
-}
-
-std::string VirtualTpm::failure_reason() const {
-  MutexLock lock(reason_mutex_);
-  return failure_reason_;
-}
-
-void VirtualTpm::on_phase_change(
-    std::function<void(Phase, Event, const std::string& reason)> tell) {
-  tell_ = std::move(tell);
+  engine_.power_off();  // Failed may still have it powered
+  return engine_.set_version(version);
 }
 
 // The side effect on every edge that leaves a powered phase.
@@ -120,15 +126,33 @@ void VirtualTpm::take_power() {
 
 bool VirtualTpm::needs_shutdown() const {
   return options_.auto_shutdown && version() == TpmVersion::tpm20 && phase_ == Phase::on &&
-         started_ && !last_was_shutdown_;
+         started_ && !last_was_shutdown_ && storage_locked_;
 }
 
 void VirtualTpm::shut_down_in_order() {
   for (ShutdownType type : {ShutdownType::state, ShutdownType::clear}) {
-    if (response_code(transmit(shutdown_command(type))) == rc::success) {
+    if (response_code(transmit(shutdown_command(type), locality_)) == rc::success) {
       return;
     }
   }
+}
+
+Result<void> VirtualTpm::require_on() const {
+  if (phase_ != Phase::on) {
+    return failure(Errc::wrong_phase, "this needs a TPM that is on");
+  }
+  return {};
+}
+
+// For what may write as a side effect: the established flag is in a TPM 1.2's permanent state.
+Result<void> VirtualTpm::require_storage() const {
+  if (auto on = require_on(); !on) {
+    return on;
+  }
+  if (!storage_locked_) {
+    return failure(Errc::busy, "the storage was released");
+  }
+  return {};
 }
 
 // The one mutator of the phase.
@@ -147,29 +171,91 @@ void VirtualTpm::enter(Event event, const std::string& reason) {
   }
 }
 
+// -- Commands --
+
+VirtualTpm::Pending VirtualTpm::accept() {
+  MutexLock lock(cancel_mutex_);
+  ++pending_;
+  return Pending(*this);
+}
+
+Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Locality> locality) {
+  MutexLock lock(mutex_);
+  auto header = parse_command_header(command);
+  busy_for_long_ = header && is_long_running(version(), header->code);
+  begin_running(std::move(pending));
+  Bytes response = respond(command, locality.value_or(locality_));
+  end_running();
+  busy_for_long_ = false;
+  return response;
+}
+
+Bytes VirtualTpm::respond(ByteView command, Locality locality) {
+  if (canceled_) {
+    return error_response(version(), rc::canceled);
+  }
+  if (phase_ == Phase::on && !storage_locked_) {
+    return not_now_response(version());
+  }
+  if (asks_size_before_startup(command)) {
+    return buffer_size_response(engine_.buffer_size(0).size);
+  }
+  return transmit(command, locality);
+}
+
 bool VirtualTpm::asks_size_before_startup(ByteView command) const {
   return phase_ == Phase::on && !started_ && version() == TpmVersion::tpm20 &&
          std::ranges::equal(command, buffer_size_query());
 }
 
-Bytes VirtualTpm::transmit(ByteView command) {
-  Bytes response = transmit_once(command);
+// From here on a cancel means this command.
+void VirtualTpm::begin_running(Pending pending) {
+  MutexLock lock(cancel_mutex_);
+  running_ = true;
+  canceled_ = std::exchange(next_canceled_, false);
+  --pending_;
+  pending.tpm_ = nullptr;
+}
+
+void VirtualTpm::end_running() {
+  MutexLock lock(cancel_mutex_);
+  running_ = false;
+  canceled_ = false;
+}
+
+Result<void> VirtualTpm::cancel() {
+  MutexLock lock(cancel_mutex_);
+  if (version() == TpmVersion::tpm12) {
+    return engine_.cancel();
+  }
+  if (!running_) {
+    next_canceled_ = pending_ > 0;
+    return {};
+  }
+  // Under the lock, so that it cannot meet the command after this one.
+  canceled_ = true;
+  backoff_.interrupt();
+  return engine_.cancel();
+}
+
+Bytes VirtualTpm::transmit(ByteView command, Locality locality) {
+  Bytes response = transmit_once(command, locality);
   auto header = parse_command_header(command);
   for (auto delay : kRetryDelays) {
     if (!header || !is_worth_a_retry(version(), header->code, response_code(response))) {
       break;
     }
     busy_for_long_ = true;
-    if (!backoff_.wait(delay)) {
-      break;
+    if (canceled_ || !backoff_.wait(delay) || canceled_) {
+      return error_response(version(), rc::canceled);
     }
-    response = transmit_once(command);
+    response = transmit_once(command, locality);
   }
   return response;
 }
 
-Bytes VirtualTpm::transmit_once(ByteView command) {
-  auto response = engine_.execute(command, locality_);
+Bytes VirtualTpm::transmit_once(ByteView command, Locality locality) {
+  auto response = engine_.execute(command, locality, canceled_);
   if (!response) {
     return failure_response(version());
   }
@@ -183,11 +269,130 @@ Bytes VirtualTpm::transmit_once(ByteView command) {
 
 // Keeps what the shutdown rule asks about.
 void VirtualTpm::note_executed(ByteView command, ByteView response) {
+  ++commands_;
   auto header = parse_command_header(command);
   bool succeeded = response_code(response) == rc::success;
   CommandCode startup = version() == TpmVersion::tpm20 ? cc::startup : ordinal::startup;
   last_was_shutdown_ = succeeded && header && header->code == cc::shutdown;
   started_ = started_ || (succeeded && header && header->code == startup);
+}
+
+Result<BufferSizes> VirtualTpm::buffer_size(uint32_t wanted) {
+  MutexLock lock(mutex_);
+  if (wanted != 0 && phase_ != Phase::off) {
+    return failure(Errc::wrong_phase, "the buffer size can be changed only while the TPM is off");
+  }
+  return engine_.buffer_size(wanted);
+}
+
+// -- Established flag, hash interface, description --
+
+Result<bool> VirtualTpm::established() {
+  MutexLock lock(mutex_);
+  auto on = require_on();
+  return on ? engine_.established() : tl::unexpected(on.error());
+}
+
+Result<void> VirtualTpm::reset_established(Locality locality) {
+  MutexLock lock(mutex_);
+  auto possible = require_storage();
+  return possible ? engine_.reset_established(locality) : possible;
+}
+
+Result<void> VirtualTpm::hash_start() {
+  MutexLock lock(mutex_);
+  auto possible = require_storage();
+  return possible ? engine_.hash_start() : possible;
+}
+
+Result<void> VirtualTpm::hash_data(ByteView data) {
+  MutexLock lock(mutex_);
+  auto possible = require_storage();
+  return possible ? engine_.hash_data(data) : possible;
+}
+
+Result<void> VirtualTpm::hash_end() {
+  MutexLock lock(mutex_);
+  auto possible = require_storage();
+  return possible ? engine_.hash_end() : possible;
+}
+
+Result<std::string> VirtualTpm::info(uint64_t what) {
+  MutexLock lock(mutex_);
+  return engine_.info(what);
+}
+
+// -- State --
+
+Result<Bytes> VirtualTpm::get_state(BlobKind kind) {
+  MutexLock lock(mutex_);
+  auto on = require_on();
+  return on ? engine_.get_state(kind) : tl::unexpected(on.error());
+}
+
+Result<void> VirtualTpm::set_state(BlobKind kind, ByteView blob) {
+  MutexLock lock(mutex_);
+  if (phase_ == Phase::on || phase_ == Phase::gone) {
+    return failure(Errc::wrong_phase, "state can be set only while the TPM is off");
+  }
+  engine_.power_off();  // Failed may still have it powered
+  return engine_.set_state(kind, blob);
+}
+
+Result<void> VirtualTpm::store_volatile() {
+  MutexLock lock(mutex_);
+  if (auto possible = require_storage(); !possible) {
+    return possible;
+  }
+  auto blob = engine_.get_state(BlobKind::volatile_state);
+  if (!blob) {
+    return tl::unexpected(blob.error());
+  }
+  return store_.store({version(), BlobKind::volatile_state}, *blob);
+}
+
+void VirtualTpm::release_storage() {
+  MutexLock lock(mutex_);
+  if (!storage_locked_) {
+    return;
+  }
+  auto stored = store_.load({version(), BlobKind::permanent});
+  released_state_ = stored ? std::move(*stored) : Bytes();
+  storage_locked_ = false;
+  store_.unlock();
+}
+
+Result<void> VirtualTpm::lock_storage() {
+  MutexLock lock(mutex_);
+  bool goes_on = phase_ == Phase::on && !storage_locked_;
+  if (auto taken = take_storage(); !taken) {
+    return taken;
+  }
+  return goes_on ? refuse_changed_storage() : Result<void>();
+}
+
+Result<void> VirtualTpm::take_storage() {
+  if (!storage_locked_) {
+    if (auto locked = store_.lock(); !locked) {
+      return locked;
+    }
+    storage_locked_ = true;
+  }
+  return {};
+}
+
+// A TPM that goes on after a hand-over that came to nothing must not overwrite what somebody else
+// has done in between.
+Result<void> VirtualTpm::refuse_changed_storage() {
+  auto released = std::exchange(released_state_, std::nullopt);
+  auto stored = store_.load({version(), BlobKind::permanent});
+  if (!released || *released == (stored ? *stored : Bytes())) {
+    return {};
+  }
+  engine_.power_off();
+  started_ = false;
+  enter(Event::fault, "the stored state was changed by somebody else while its lock was released");
+  return failure(Errc::corrupt, failure_reason());
 }
 
 }  // namespace vtpm

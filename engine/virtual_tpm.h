@@ -1,21 +1,26 @@
-// A TPM with its power cycle: phase, lock, shutdown rule, retries. Everything above (control
-// requests, device nodes) uses the TPM through this class only.
+// A TPM with its power cycle: phase, lock, shutdown rule, retries, cancel, storage lock. Everything
+// above (control requests, device nodes) uses the TPM through this class only.
 //
 // Ownership: borrows the engine, the store and the back-off, which outlive it.
-// Threads: any. Commands and power events are serialised by the TPM's lock and may block for as
-// long as a running command takes; phase(), version(), busy_for_long(), set_locality() and cancel()
-// never block.
+// Threads: any. Commands, power and state are serialised by the TPM's lock and may block for as
+// long as a running command takes; what "never blocks" is said to.
 //
 // Shutdown before re-init: before power is taken from a TPM 2.0 that is on and started, it is sent
 // TPM2_Shutdown(STATE), and TPM2_Shutdown(CLEAR) if that fails, unless the last command it executed
 // was a TPM2_Shutdown that succeeded. Without this an abrupt VM reset counts as a failed
 // authorisation (TPM 2.0 Library part 1, dictionary attack protection). STATE comes first because
 // firmware may have sent it, followed by another command, and counts on resuming.
+//
+// Storage: nothing is written while the store's lock is not held. Once it was released for a
+// hand-over, commands are answered with TPM_RC_RETRY and power is taken without TPM2_Shutdown,
+// until lock_storage() takes it back or power_on() begins anew from what is stored.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "engine/backoff.h"
 #include "engine/engine.h"
@@ -31,12 +36,40 @@ struct VirtualTpmOptions {
 
 class VirtualTpm {
  public:
-  VirtualTpm(Engine& engine, Backoff& backoff, VirtualTpmOptions options = {});
+  // A command that was accepted and has not begun: it can be cancelled already. Move-only; one that
+  // is dropped is forgotten.
+  class Pending {
+   public:
+    Pending() = default;
+    Pending(Pending&& other) noexcept : tpm_(std::exchange(other.tpm_, nullptr)) {}
+    Pending& operator=(Pending&& other) noexcept {
+      std::swap(tpm_, other.tpm_);
+      return *this;
+    }
+    ~Pending();
+
+   private:
+    friend class VirtualTpm;
+    explicit Pending(VirtualTpm& tpm) : tpm_(&tpm) {}
+    VirtualTpm* tpm_ = nullptr;
+  };
+
+  VirtualTpm(Engine& engine, StateStore& store, Backoff& backoff, VirtualTpmOptions options = {});
+
+  // -- Queries; they never block --
 
   [[nodiscard]] TpmVersion version() const { return engine_.version(); }
   [[nodiscard]] Phase phase() const { return phase_; }
+  [[nodiscard]] bool started() const { return started_; }
+  [[nodiscard]] bool storage_locked() const { return storage_locked_; }
+  [[nodiscard]] uint64_t commands() const { return commands_; }  // executed so far
+  [[nodiscard]] std::string failure_reason() const;              // empty unless Failed
+  [[nodiscard]] std::string storage() const { return store_.describe(); }
 
-  // INIT: power on; while on, a power cycle. On failure the phase is Failed and the reason is kept.
+  // -- Power --
+
+  // INIT: power on; while on, a power cycle. Takes the storage lock if it is not held. On failure
+  // the phase is Failed and the reason is kept.
   Result<void> power_on(StoredVolatile stored = StoredVolatile::keep);
 
   // TPM2_Startup or TPM_Startup, as firmware does it after power-on.
@@ -49,60 +82,111 @@ class VirtualTpm {
   // SHUTDOWN, or the daemon's own end: power off, in order, for good.
   void end();
 
+  // The other TPM version, with that version's own state. Errors: wrong_phase while on.
+  Result<void> set_version(TpmVersion version);
+
+  // -- Commands --
+
+  // Never blocks.
+  [[nodiscard]] Pending accept();
+
   // One command in, one well-formed response out: whatever is wrong, it is said in the TPM's own
   // terms. Without power that is the failure response. `command` has at most kMaxMessage bytes.
+  // `locality` is for this command only; nothing: the one set_locality() said.
   //
   // A TPM 2.0 that is on and not started says how long commands may be (TPM2_GetCapability of
   // exactly that), which it would refuse by itself: docs/decisions/0004.
   //
   // TPM_RC_RETRY and TPM_RC_TESTING (but for self tests) are sent again with the kernel driver's
   // back-off: nobody below a character device does it for them.
-  Bytes execute(ByteView command);
+  Bytes execute(Pending pending, ByteView command, std::optional<Locality> locality = {});
+  Bytes execute(ByteView command) { return execute(accept(), command); }
 
   // Whether what runs may take long: a command that computes (making keys, self tests), or one that
   // waits before it is sent again. Never blocks; a hint, it may have ended by the time the caller
   // acts.
   [[nodiscard]] bool busy_for_long() const { return busy_for_long_; }
 
-  // Asks the running command to end early. Does nothing when none runs.
-  void cancel();
+  // Ends the running command, or the next one if one was accepted and none runs, with
+  // TPM_RC_CANCELED. Never blocks, never meets a command that is accepted later. Without a command
+  // it does nothing. Errors: unsupported for TPM 1.2.
+  Result<void> cancel();
 
-  // For commands that begin after this call.
+  // For commands that begin after this call. Never blocks.
   void set_locality(Locality locality) { locality_ = locality; }
   [[nodiscard]] Locality locality() const { return locality_; }
 
   // 0 asks only. Errors: wrong_phase when it is to be changed and the TPM is not off.
   Result<BufferSizes> buffer_size(uint32_t wanted);
 
-  // Why the TPM is in the Failed phase; empty in others.
-  [[nodiscard]] std::string failure_reason() const;
+  // -- The established flag, the hash interface, the description: as in Engine; wrong_phase unless
+  // on, busy for what may write while the storage is released --
+  Result<bool> established();
+  Result<void> reset_established(Locality locality);
+  Result<void> hash_start();
+  Result<void> hash_data(ByteView data);
+  Result<void> hash_end();
+  Result<std::string> info(uint64_t what);
+
+  // -- State --
+
+  // As in Engine; get while on, set while off or failed.
+  Result<Bytes> get_state(BlobKind kind);
+  Result<void> set_state(BlobKind kind, ByteView blob);
+  // Writes the volatile state to storage, where every later power-on finds it. While on.
+  Result<void> store_volatile();
+
+  // For a hand-over: another process may lock the storage from now on.
+  void release_storage();
+  // One attempt. Errors: busy while somebody else holds it; corrupt, and the phase is Failed, when
+  // what is stored was changed while the lock was released.
+  Result<void> lock_storage();
 
   // `tell` is called for every phase change with its reason, for the log of whoever runs the TPM,
   // under the TPM's lock. Set it before the first event.
   void on_phase_change(std::function<void(Phase, Event, const std::string& reason)> tell);
 
  private:
+  Result<void> require_on() const VTPM_REQUIRES(mutex_);
+  Result<void> require_storage() const VTPM_REQUIRES(mutex_);
+  Result<void> take_storage() VTPM_REQUIRES(mutex_);
+  Result<void> refuse_changed_storage() VTPM_REQUIRES(mutex_);
   void take_power() VTPM_REQUIRES(mutex_);
   void shut_down_in_order() VTPM_REQUIRES(mutex_);
   [[nodiscard]] bool needs_shutdown() const VTPM_REQUIRES(mutex_);
   void enter(Event event, const std::string& reason = {}) VTPM_REQUIRES(mutex_);
   [[nodiscard]] bool asks_size_before_startup(ByteView command) const VTPM_REQUIRES(mutex_);
-  Bytes transmit(ByteView command) VTPM_REQUIRES(mutex_);
-  Bytes transmit_once(ByteView command) VTPM_REQUIRES(mutex_);
+  Bytes respond(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
+  Bytes transmit(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
+  Bytes transmit_once(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
   void note_executed(ByteView command, ByteView response) VTPM_REQUIRES(mutex_);
+  void begin_running(Pending pending);
+  void end_running();
 
   Engine& engine_;
+  StateStore& store_;
   Backoff& backoff_;
   const VirtualTpmOptions options_;
   std::function<void(Phase, Event, const std::string&)> tell_;
 
-  std::atomic<Phase> phase_ = Phase::off;  // changed under mutex_, read by anybody
+  // Changed under mutex_, read by anybody.
+  std::atomic<Phase> phase_ = Phase::off;
+  std::atomic<bool> started_ = false;
+  std::atomic<bool> storage_locked_ = false;
+  std::atomic<uint64_t> commands_ = 0;
+
   std::atomic<Locality> locality_{};
   std::atomic<bool> busy_for_long_ = false;
 
   mutable Mutex mutex_;  // the TPM's lock: held while a command runs
-  bool started_ VTPM_GUARDED_BY(mutex_) = false;
   bool last_was_shutdown_ VTPM_GUARDED_BY(mutex_) = false;
+  std::optional<Bytes> released_state_ VTPM_GUARDED_BY(mutex_);  // permanent, as it was let go
+
+  mutable Mutex cancel_mutex_;  // after mutex_; never held for long
+  unsigned pending_ VTPM_GUARDED_BY(cancel_mutex_) = 0;
+  bool running_ VTPM_GUARDED_BY(cancel_mutex_) = false;
+  bool next_canceled_ VTPM_GUARDED_BY(cancel_mutex_) = false;  // while none runs
+  std::atomic<bool> canceled_ = false;  // the running one; changed under cancel_mutex_
 
   mutable Mutex reason_mutex_;  // after mutex_; never held for long
   std::string failure_reason_ VTPM_GUARDED_BY(reason_mutex_);

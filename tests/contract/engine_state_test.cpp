@@ -134,7 +134,7 @@ class VolatileContract : public EngineContract {
     power_on_and_start();
     Bytes taken = kind().take_volatile();
     engine_->power_off();
-    must(store_.store(blob(BlobKind::volatile_state), taken));
+    store_.put(blob(BlobKind::volatile_state), taken);
   }
 };
 

@@ -25,7 +25,7 @@ class VirtualLibtpms : public testing::Test {
   MemoryStore store_;
   std::unique_ptr<LibtpmsEngine> engine_ = LibtpmsEngine::create({}, store_).value();
   FakeBackoff backoff_;
-  VirtualTpm tpm_{*engine_, backoff_};
+  VirtualTpm tpm_{*engine_, store_, backoff_};
 };
 
 // libtpms 0.9 answers TPM_RC_RETRY to the first use of an object with dictionary-attack protection
@@ -90,7 +90,7 @@ TEST_F(VirtualLibtpms, FailedCommit_IsAFaultThatAPowerCycleEnds) {
 
 TEST_F(VirtualLibtpms, DamagedState_IsAFaultAndIsNotOverwritten) {
   Bytes damaged(1299, std::byte{0x5a});
-  must(store_.store({TpmVersion::tpm20, BlobKind::permanent}, damaged));
+  store_.put({TpmVersion::tpm20, BlobKind::permanent}, damaged);
 
   EXPECT_FALSE(tpm_.power_on().has_value());
 

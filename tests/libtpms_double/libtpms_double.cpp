@@ -94,8 +94,62 @@ TPM_RESULT TPMLIB_Process(unsigned char** response, uint32_t* size, uint32_t* ca
 }
 
 TPM_RESULT TPMLIB_CancelCommand() {
-  libtpms().calls.emplace_back("CancelCommand");
+  libtpms().cancel();
   return TPM_SUCCESS;
+}
+
+TPM_RESULT TPM_IO_TpmEstablished_Get(TPM_BOOL* established) {
+  *established = libtpms().established;
+  return libtpms().io_result;
+}
+
+TPM_RESULT TPM_IO_TpmEstablished_Reset() {
+  libtpms().calls.emplace_back("TpmEstablished_Reset");
+  libtpms().seen_locality = libtpms().locality();
+  return libtpms().io_result;
+}
+
+TPM_RESULT TPM_IO_Hash_Start() {
+  libtpms().calls.emplace_back("Hash_Start");
+  return libtpms().io_result;
+}
+
+TPM_RESULT TPM_IO_Hash_Data(const unsigned char* data, uint32_t length) {
+  libtpms().calls.emplace_back("Hash_Data");
+  auto view = std::as_bytes(std::span(data, length));
+  libtpms().given.assign(view.begin(), view.end());
+  return libtpms().io_result;
+}
+
+TPM_RESULT TPM_IO_Hash_End() {
+  libtpms().calls.emplace_back("Hash_End");
+  return libtpms().io_result;
+}
+
+TPM_RESULT TPMLIB_GetState(TPMLIB_StateType type, unsigned char** data, uint32_t* length) {
+  libtpms().state_type = type;
+  const vtpm::Bytes& state = libtpms().state;
+  *data = nullptr;
+  *length = static_cast<uint32_t>(state.size());
+  if (!state.empty()) {
+    *data = static_cast<unsigned char*>(std::malloc(state.size()));  // NOLINT: its rule
+    std::memcpy(*data, state.data(), state.size());
+  }
+  return libtpms().state_result;
+}
+
+TPM_RESULT TPMLIB_SetState(TPMLIB_StateType type, const unsigned char* data, uint32_t length) {
+  libtpms().calls.emplace_back("SetState");
+  libtpms().state_type = type;
+  libtpms().null_state = data == nullptr;
+  auto view = std::as_bytes(std::span(data, length));
+  libtpms().given.assign(view.begin(), view.end());
+  return libtpms().state_result;
+}
+
+char* TPMLIB_GetInfo(TPMLIB_InfoFlags what) {
+  libtpms().asked_info = what;
+  return libtpms().info.empty() ? nullptr : strdup(libtpms().info.c_str());  // NOLINT: its rule
 }
 
 uint32_t TPMLIB_SetBufferSize(uint32_t wanted, uint32_t* min, uint32_t* max) {

@@ -7,6 +7,7 @@
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_nvfilename.h>
+#include <libtpms/tpm_tis.h>
 
 #include <functional>
 #include <optional>
@@ -31,6 +32,19 @@ struct LibtpmsDouble {
   std::function<TPM_RESULT()> main_init = [] { return TPM_SUCCESS; };
   std::function<TPM_RESULT()> process = [] { return TPM_SUCCESS; };
   Bytes response;
+  std::function<void()> cancel = [] {};  // on whichever thread says it
+  TPM_RESULT io_result = TPM_SUCCESS;    // of the TPM_IO_* functions
+  TPM_BOOL established = 0;
+  TPM_RESULT state_result = TPM_SUCCESS;
+  Bytes state;       // for GetState; empty: there is none
+  std::string info;  // for GetInfo; empty: out of memory
+
+  // What the library was told last.
+  TPMLIB_StateType state_type = TPMLIB_STATE_PERMANENT;
+  bool null_state = false;  // SetState
+  Bytes given;              // SetState, Hash_Data
+  uint32_t seen_locality = 99;
+  uint32_t asked_info = 0;
 
   // The callbacks, called as libtpms does.
   struct Loaded {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <vector>
 
 #include "engine/backoff.h"
@@ -12,12 +13,15 @@ class FakeBackoff final : public Backoff {
  public:
   bool wait(std::chrono::milliseconds delay) override {
     waits.push_back(delay);
+    interrupted = false;
+    during_wait();
     return !interrupted;
   }
   void interrupt() override { interrupted = true; }
 
   std::vector<std::chrono::milliseconds> waits;
-  bool interrupted = false;
+  bool interrupted = false;  // the last wait
+  std::function<void()> during_wait = [] {};
 };
 
 }  // namespace vtpm

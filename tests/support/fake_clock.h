@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "cuse/alarm_clock.h"
+#include "engine/alarm_clock.h"
 
 namespace vtpm {
 
@@ -15,7 +15,7 @@ class FakeClock final : public AlarmClock {
     return now_;
   }
 
-  Alarm call_at(Time when, std::function<void()> callback) override {
+  Alarm call_at(Time when, Task callback) override {
     MutexLock lock(mutex_);
     Alarm alarm(when, next_number_++);
     alarms_.emplace(alarm, std::move(callback));
@@ -38,13 +38,20 @@ class FakeClock final : public AlarmClock {
     }
   }
 
+  // Drops what has not become due.
+  void forget() {
+    std::map<Alarm, Task> dropped;
+    MutexLock lock(mutex_);
+    dropped.swap(alarms_);
+  }
+
   [[nodiscard]] size_t alarms() const {
     MutexLock lock(mutex_);
     return alarms_.size();
   }
 
  private:
-  std::function<void()> next_due() {
+  Task next_due() {
     MutexLock lock(mutex_);
     if (alarms_.empty() || alarms_.begin()->first.first > now_) {
       return {};
@@ -55,7 +62,7 @@ class FakeClock final : public AlarmClock {
   mutable Mutex mutex_;
   Time now_ VTPM_GUARDED_BY(mutex_);
   uint64_t next_number_ VTPM_GUARDED_BY(mutex_) = 0;
-  std::map<Alarm, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
+  std::map<Alarm, Task> alarms_ VTPM_GUARDED_BY(mutex_);
 };
 
 }  // namespace vtpm

@@ -7,6 +7,12 @@ namespace {
 
 constexpr uint16_t kNoSessions = 0x8001;
 
+// TPM result codes.
+constexpr uint32_t kFail = 0x09;
+constexpr uint32_t kBadType = 0x34;
+constexpr uint32_t kBadLocality = 0x3d;
+constexpr uint32_t kRetry = 0x800;
+
 Bytes success(ByteView parameters = {}) {
   return BigEndianWriter()
       .u16(kNoSessions)
@@ -33,42 +39,64 @@ Result<PoweredOn> FakeEngine::power_on(StoredVolatile stored) {
   if (fail_power_on) {
     return failure(Errc::tpm, "power-on told to fail");
   }
-  auto permanent = store_.load({version_, BlobKind::permanent});
-  if (!permanent && permanent.error().code != Errc::not_found) {
-    return tl::unexpected(permanent.error());
+  if (auto loaded = load_permanent(); !loaded) {
+    return tl::unexpected(loaded.error());
   }
-  if (!permanent) {
-    if (auto made = manufacture(); !made) {
-      return tl::unexpected(made.error());
-    }
-  }
-  bool resumed = store_.load({version_, BlobKind::volatile_state}).has_value();
-  if (stored == StoredVolatile::discard) {
-    static_cast<void>(store_.remove({version_, BlobKind::volatile_state}));
-  }
-  on_ = true;
-  started_ = resumed;
-  return resumed ? PoweredOn::resumed : PoweredOn::reset;
+  auto resumed = resume(stored);
+  given_ = {};
+  on_ = resumed.has_value();
+  started_ = resumed && *resumed == PoweredOn::resumed;
+  return resumed;
 }
 
-Result<void> FakeEngine::manufacture() {
-  if (!may_manufacture) {
+Result<void> FakeEngine::load_permanent() {
+  BlobName name{version_, BlobKind::permanent};
+  if (given_.permanent) {
+    permanent_ = *given_.permanent;
+    return store_.store(name, permanent_);
+  }
+  auto stored = store_.load(name);
+  if (!stored && stored.error().code != Errc::not_found) {
+    return tl::unexpected(stored.error());
+  }
+  if (!stored && !may_manufacture) {
     return failure(Errc::not_found, "there is no TPM state, and making a new TPM was not allowed");
   }
-  return store_.store({version_, BlobKind::permanent}, as_bytes("new TPM"));
+  permanent_ = stored ? *stored : Bytes(4);
+  return stored ? Result<void>() : store_.store(name, permanent_);
+}
+
+Result<PoweredOn> FakeEngine::resume(StoredVolatile stored) {
+  BlobName name{version_, BlobKind::volatile_state};
+  auto found = given_.volatile_state ? *given_.volatile_state : store_.load(name);
+  volatile_ = found ? *found : Bytes();
+  if (stored == StoredVolatile::discard) {
+    if (auto removed = store_.remove(name); !removed) {
+      return tl::unexpected(removed.error());
+    }
+  }
+  return found ? PoweredOn::resumed : PoweredOn::reset;
 }
 
 void FakeEngine::power_off() {
+  commands_at_power_off = commands;
   on_ = false;
   started_ = false;
   failure_mode_ = false;
 }
 
-Result<ByteView> FakeEngine::execute(ByteView command, Locality locality) {
+Result<void> FakeEngine::require_on() const {
+  return on_ ? Result<void>() : failure(Errc::wrong_phase, "the TPM is off");
+}
+
+Result<ByteView> FakeEngine::execute(ByteView command, Locality locality,
+                                     const std::atomic<bool>& canceled) {
+  before_execute();
   if (!on_) {
     return failure(Errc::wrong_phase, "the TPM is off");
   }
   last_locality = locality;
+  commands.emplace_back(command.begin(), command.end());
   auto header = parse_command_header(command);
   if (!header || header->size != command.size()) {
     response_ = error(ResponseCode{0x142});  // TPM_RC_COMMAND_SIZE
@@ -80,11 +108,12 @@ Result<ByteView> FakeEngine::execute(ByteView command, Locality locality) {
     answers.pop_front();
     return ByteView(response_);
   }
-  response_ = respond(command, *header);
+  response_ = respond(command, *header, canceled);
   return ByteView(response_);
 }
 
-Bytes FakeEngine::respond(ByteView command, const CommandHeader& header) {
+Bytes FakeEngine::respond(ByteView command, const CommandHeader& header,
+                          const std::atomic<bool>& canceled) {
   if (failure_mode_) {
     return failure_response(version_);
   }
@@ -96,13 +125,16 @@ Bytes FakeEngine::respond(ByteView command, const CommandHeader& header) {
   if (header.code == cc::get_capability) {
     return success(as_bytes("capability"));
   }
-  return started_ ? respond_started(command, header) : error(rc::initialize);
+  if (!started_) {
+    return error(rc::initialize);
+  }
+  if (is_long_running(version_, header.code) && !wait_while_held(canceled)) {
+    return error(rc::canceled);
+  }
+  return respond_started(command, header);
 }
 
 Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header) {
-  if (is_long_running(version_, header.code) && !wait_while_held()) {
-    return error(rc::canceled);
-  }
   switch (header.code) {
     case cc::get_random:
       return random_response(command);
@@ -110,6 +142,10 @@ Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header)
       return remember(command);
     case kRecall:
       return recall(command);
+    case kExtend:
+      return extend(command);
+    case kExtended:
+      return success(volatile_);
     case cc::shutdown:
     case cc::self_test:
     case cc::create_primary:
@@ -120,23 +156,125 @@ Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header)
 }
 
 Bytes FakeEngine::remember(ByteView command) {
-  if (!store_.store({version_, BlobKind::permanent}, command.subspan(kHeaderSize))) {
+  ByteView value = command.subspan(kHeaderSize);
+  if (!store_.store({version_, BlobKind::permanent}, value)) {
     failure_mode_ = true;
     return failure_response(version_);
   }
+  permanent_.assign(value.begin(), value.end());
   return success();
 }
 
-Bytes FakeEngine::recall(ByteView command) {
-  auto kept = store_.load({version_, BlobKind::permanent});
-  bool same = kept && std::ranges::equal(*kept, command.subspan(kHeaderSize));
+Bytes FakeEngine::recall(ByteView command) const {
+  bool same = std::ranges::equal(permanent_, command.subspan(kHeaderSize));
   return same ? success() : error(ResponseCode{0x14A});
 }
 
-void FakeEngine::cancel() {
+Bytes FakeEngine::extend(ByteView command) {
+  ByteView value = command.subspan(kHeaderSize);
+  volatile_.insert(volatile_.end(), value.begin(), value.end());
+  return success();
+}
+
+// -- cancel --
+
+Result<void> FakeEngine::cancel() {
+  if (version_ == TpmVersion::tpm12) {
+    return failure(Errc::unsupported, "a TPM 1.2 cannot cancel a command", kFail);
+  }
   MutexLock lock(mutex_);
-  canceled_ = true;
+  canceled_ = held_;
   changed_.notify_all();
+  return {};
+}
+
+// -- established flag and hash interface --
+
+Result<bool> FakeEngine::established() {
+  auto on = require_on();
+  return on ? Result<bool>(established_) : tl::unexpected(on.error());
+}
+
+Result<void> FakeEngine::reset_established(Locality locality) {
+  if (auto on = require_on(); !on) {
+    return on;
+  }
+  if (locality < Locality{3}) {
+    return failure(Errc::tpm, "not from this locality", kBadLocality);
+  }
+  established_ = false;
+  return {};
+}
+
+Result<void> FakeEngine::hash_start() {
+  if (auto on = require_on(); !on) {
+    return on;
+  }
+  established_ = true;
+  hashed.clear();
+  return {};
+}
+
+Result<void> FakeEngine::hash_data(ByteView data) {
+  if (auto on = require_on(); !on) {
+    return on;
+  }
+  hashed.insert(hashed.end(), data.begin(), data.end());
+  return {};
+}
+
+Result<void> FakeEngine::hash_end() {
+  return require_on();
+}
+
+// -- state --
+
+Result<Bytes> FakeEngine::get_state(BlobKind kind) {
+  if (auto on = require_on(); !on) {
+    return tl::unexpected(on.error());
+  }
+  switch (kind) {
+    case BlobKind::permanent:
+      return permanent_;
+    case BlobKind::volatile_state:
+      return volatile_.empty() ? Bytes(1) : volatile_;
+    default:
+      return failure(Errc::not_found, "this TPM has no state of that kind", kRetry);
+  }
+}
+
+Result<void> FakeEngine::set_state(BlobKind kind, ByteView blob) {
+  if (on_) {
+    return failure(Errc::wrong_phase, "the TPM is on");
+  }
+  bool garbage = !blob.empty() && (blob[0] == std::byte{0xff} || kind == BlobKind::savestate);
+  bool without_permanent = kind == BlobKind::volatile_state && !blob.empty() && !given_.permanent &&
+                           !store_.load({version_, BlobKind::permanent});
+  if (garbage || without_permanent) {
+    given_ = {};
+    return failure(Errc::tpm, "no usable state", garbage ? kBadType : kRetry);
+  }
+  auto value = blob.empty() ? std::nullopt : std::optional(Bytes(blob.begin(), blob.end()));
+  if (kind == BlobKind::permanent) {
+    given_.permanent = value;
+  } else if (kind == BlobKind::volatile_state) {
+    given_.volatile_state = value;
+  }
+  return {};
+}
+
+Result<void> FakeEngine::set_version(TpmVersion version) {
+  if (on_) {
+    return failure(Errc::wrong_phase, "the TPM is on");
+  }
+  given_ = {};
+  version_ = version;
+  return {};
+}
+
+Result<std::string> FakeEngine::info(uint64_t what) {
+  described = what;
+  return description;
 }
 
 BufferSizes FakeEngine::buffer_size(uint32_t wanted) {
@@ -165,9 +303,9 @@ void FakeEngine::wait_until_held() {
 }
 
 // False when a cancel ended it.
-bool FakeEngine::wait_while_held() {
+bool FakeEngine::wait_while_held(const std::atomic<bool>& canceled) {
   MutexLock lock(mutex_);
-  canceled_ = false;
+  canceled_ = canceled;
   held_ = true;
   changed_.notify_all();
   while (hold_ && !canceled_) {

@@ -1,13 +1,16 @@
 // An engine without a TPM: knows Startup, Shutdown, SelfTest, GetRandom, GetCapability (of
-// anything, briefly) and two commands of its own, keeps one value in its store, and does what a
-// test tells it to.
+// anything, briefly) and commands of its own, keeps one permanent and one volatile value, and does
+// what a test tells it to.
 //
-// Held to the same contract as libtpms by tests/contract. Threads: as Engine; the knobs for tests
-// are safe from any thread where they say so.
+// Held to the same contract as libtpms by tests/contract. Its state blobs are the bare values; a
+// blob that begins with 0xff is one that it cannot use. Threads: as Engine; the knobs for tests are
+// safe from any thread where they say so.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/codec.h"
@@ -22,6 +25,8 @@ class FakeEngine final : public Engine {
   // Command codes that only this engine knows.
   static constexpr CommandCode kRemember{0x20000101};  // 4 bytes to keep in the store
   static constexpr CommandCode kRecall{0x20000102};    // succeeds when they are what is kept
+  static constexpr CommandCode kExtend{0x20000103};    // 4 bytes to add to the volatile value
+  static constexpr CommandCode kExtended{0x20000104};  // tells the volatile value
 
   explicit FakeEngine(StateStore& store, TpmVersion version = TpmVersion::tpm20)
       : store_(store), version_(version) {}
@@ -29,9 +34,20 @@ class FakeEngine final : public Engine {
   [[nodiscard]] TpmVersion version() const override { return version_; }
   Result<PoweredOn> power_on(StoredVolatile stored) override;
   void power_off() override;
-  Result<ByteView> execute(ByteView command, Locality locality) override;
+  using Engine::execute;
+  Result<ByteView> execute(ByteView command, Locality locality,
+                           const std::atomic<bool>& canceled) override;
   [[nodiscard]] bool in_failure_mode() const override { return failure_mode_; }
-  void cancel() override;
+  Result<void> cancel() override;
+  Result<bool> established() override;
+  Result<void> reset_established(Locality locality) override;
+  Result<void> hash_start() override;
+  Result<void> hash_data(ByteView data) override;
+  Result<void> hash_end() override;
+  Result<Bytes> get_state(BlobKind kind) override;
+  Result<void> set_state(BlobKind kind, ByteView blob) override;
+  Result<void> set_version(TpmVersion version) override;
+  Result<std::string> info(uint64_t what) override;
   BufferSizes buffer_size(uint32_t wanted) override;
 
   // -- for tests --
@@ -49,25 +65,45 @@ class FakeEngine final : public Engine {
   bool may_manufacture = true;
   // Whether the next power-on fails.
   bool fail_power_on = false;
+  // What info() tells.
+  std::string description = R"({"TPMSpecification":{"family":"none"}})";
+  uint64_t described = 0;  // what it was asked for last
   // Every command that reached the engine, by its code, and the locality of the last one.
   std::vector<CommandCode> executed;
   Locality last_locality{};
+  // The same commands whole, and those that had come when power was taken last.
+  std::vector<Bytes> commands;
+  std::vector<Bytes> commands_at_power_off;
+  // What the hash interface was given since hash_start().
+  Bytes hashed;
+  // Called at the beginning of every execute(), before it looks at anything.
+  std::function<void()> before_execute = [] {};
   int power_ons = 0;
 
  private:
-  Bytes respond(ByteView command, const CommandHeader& header);
+  Bytes respond(ByteView command, const CommandHeader& header, const std::atomic<bool>& canceled);
   Bytes respond_started(ByteView command, const CommandHeader& header);
   Bytes remember(ByteView command);
-  Bytes recall(ByteView command);
-  Result<void> manufacture();
-  bool wait_while_held();
+  Bytes recall(ByteView command) const;
+  Bytes extend(ByteView command);
+  Result<void> load_permanent();
+  Result<PoweredOn> resume(StoredVolatile stored);
+  Result<void> require_on() const;
+  bool wait_while_held(const std::atomic<bool>& canceled);
   [[nodiscard]] Bytes error(ResponseCode code) const { return error_response(version_, code); }
 
   StateStore& store_;
-  const TpmVersion version_;
+  std::atomic<TpmVersion> version_;
   bool on_ = false;
   bool started_ = false;
   bool failure_mode_ = false;
+  bool established_ = false;
+  Bytes permanent_;
+  Bytes volatile_;
+  struct {
+    std::optional<Bytes> permanent;
+    std::optional<Bytes> volatile_state;
+  } given_;  // for the next power_on()
   Bytes response_;
   BufferSizes sizes_{4096, 1024, 4096};
 

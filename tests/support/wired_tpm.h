@@ -1,11 +1,12 @@
-// A whole TPM behind a wire: engine, power cycle, control surface, raw node and a CuseSession that
-// a WireKernel drives. What vtpmd builds, with the outer edges replaced.
+// A whole TPM behind two wires: engine, power cycle, control surface, raw and control node, and a
+// CuseSession for each that a WireKernel drives. What vtpmd builds, with the outer edges replaced.
 #pragma once
 
 #include <atomic>
 #include <future>
 #include <memory>
 
+#include "cuse/control_node.h"
 #include "cuse/cuse_session.h"
 #include "cuse/raw_node.h"
 #include "tests/support/commands.h"
@@ -15,17 +16,36 @@
 
 namespace vtpm {
 
+struct WiredOptions {
+  PowerSwitch power = PowerSwitch::independent;
+  ControlPolicy policy = {};
+  ControlAccess access = {};
+};
+
 class WiredTpm {
  public:
-  explicit WiredTpm(Engine& engine, PowerSwitch power = PowerSwitch::independent)
-      : tpm(engine, backoff),
-        control({tpm, [this] { end_requested = true; }}, queue),
-        node({tpm, queue, control, clock, power}) {
-    kernel.send_init();
-    auto started = CuseSession::start(kernel.take_channel(), {"vtpm0", 0, 0}, node);
-    session = started ? std::move(*started) : nullptr;
-    session->serve([this] { channel_ended.set_value(); });
+  WiredTpm(Engine& engine, StateStore& store, WiredOptions options = {})
+      : tpm(engine, store, backoff),
+        control({.tpm = tpm,
+                 .policy = options.policy,
+                 .end_daemon = [this] { end_requested = true; },
+                 .announce_change = [this] { ++changes_announced; },
+                 .raw_node_in_use = [this] { return node.in_use(); }},
+                queue, clock),
+        node({tpm, queue, control, clock, options.power, options.access}),
+        control_node(control, options.access) {
+    static_cast<void>(tpm.lock_storage());
+    session = serve(kernel, "vtpm0", node);
+    control_session = serve(control_kernel, "vtpmctl0", control_node);
   }
+
+  ~WiredTpm() {
+    control_session->stop();
+    session->stop();
+    clock.forget();  // requests that wait for their next attempt answer while there are sessions
+  }
+  WiredTpm(const WiredTpm&) = delete;
+  WiredTpm& operator=(const WiredTpm&) = delete;
 
   FakeBackoff backoff;
   FakeClock clock;
@@ -33,10 +53,27 @@ class WiredTpm {
   CommandQueue queue;
   ControlSurface control;
   RawNode node;
-  WireKernel kernel;
+  ControlNode control_node;
+  WireKernel kernel;          // /dev/vtpm0
+  WireKernel control_kernel;  // /dev/vtpmctl0
   std::atomic<bool> end_requested = false;
-  std::promise<void> channel_ended;
+  std::atomic<int> changes_announced = 0;
+  std::promise<void> channel_ended;  // of the raw node
   std::unique_ptr<CuseSession> session;
+  std::unique_ptr<CuseSession> control_session;
+
+ private:
+  std::unique_ptr<CuseSession> serve(WireKernel& wire, const char* name, Node& served) {
+    wire.send_init();
+    auto started = CuseSession::start(wire.take_channel(), {name, 0, 0}, served);
+    bool raw = &wire == &kernel;
+    (*started)->serve([this, raw] {
+      if (raw) {
+        channel_ended.set_value();
+      }
+    });
+    return std::move(*started);
+  }
 };
 
 }  // namespace vtpm

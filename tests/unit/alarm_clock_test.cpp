@@ -1,4 +1,4 @@
-#include "cuse/alarm_clock.h"
+#include "engine/alarm_clock.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

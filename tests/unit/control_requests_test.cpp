@@ -1,8 +1,10 @@
 // What holds for each request of the control table, in each phase.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
 #include <vtpm/ioctl.h>
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -20,6 +22,10 @@ size_t request_size(const ControlRow& row) {
   return (_IOC_DIR(row.number) & _IOC_WRITE) == 0 ? 0 : _IOC_SIZE(row.number);
 }
 
+bool is_bad_ordinal(const Bytes& answer) {
+  return answer.size() == 4 && result_in(answer) == VTPM_RESULT_BAD_ORDINAL;
+}
+
 std::vector<ControlRow> rows_with(Privilege privilege) {
   std::vector<ControlRow> rows;
   for (const ControlRow& row : control_table()) {
@@ -35,6 +41,10 @@ class EveryRequest : public ControlSurfaceTest, public testing::WithParamInterfa
   Bytes request_ = Bytes(request_size(GetParam()));
 };
 
+TEST_P(EveryRequest, FromWhoMayControl_IsAnswered) {
+  EXPECT_TRUE(ask(GetParam().number, request_, Privilege::control).has_value());
+}
+
 TEST_P(EveryRequest, OneByteTooLong_IsInvalid) {
   EXPECT_EQ(ask(GetParam().number, Bytes(request_.size() + 1)).error().code, Errc::invalid);
 }
@@ -47,11 +57,22 @@ class ControllingRequest : public EveryRequest {};
 
 TEST_P(ControllingRequest, FromAnyone_IsDenied) {
   EXPECT_EQ(ask(GetParam().number, request_, Privilege::anyone).error().code, Errc::denied);
+  EXPECT_EQ(ask(GetParam().number, request_, Privilege::raw_user).error().code, Errc::denied);
   EXPECT_EQ(tpm_.phase(), Phase::off);
   EXPECT_EQ(ends_, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, ControllingRequest, testing::ValuesIn(rows_with(Privilege::control)),
+                         name_of_row<testing::TestParamInfo<ControlRow>>);
+
+class RawUsersRequest : public EveryRequest {};
+
+TEST_P(RawUsersRequest, FromAnyone_IsDeniedAndFromAUserOfTheRawNode_IsAnswered) {
+  EXPECT_EQ(ask(GetParam().number, request_, Privilege::anyone).error().code, Errc::denied);
+  EXPECT_TRUE(ask(GetParam().number, request_, Privilege::raw_user).has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, RawUsersRequest, testing::ValuesIn(rows_with(Privilege::raw_user)),
                          name_of_row<testing::TestParamInfo<ControlRow>>);
 
 class OpenRequest : public EveryRequest {};
@@ -81,11 +102,14 @@ std::string name_of_row_and_phase(
 
 const auto kRows = testing::ValuesIn(control_table().begin(), control_table().end());
 
-TEST_P(RequestInPhase, WhereTheRowAllowsIt_HasOneAnswerWhole) {
+TEST_P(RequestInPhase, AnswersOnce_LegalOrBadOrdinalWithFourBytes) {
+  bool legal = std::ranges::find(row_.phases, phase_) != row_.phases.end();
+
   auto answer = ask(row_.number, request_);
 
   ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->size(), _IOC_SIZE(row_.number));
+  EXPECT_EQ(is_bad_ordinal(*answer), !legal);
+  EXPECT_THAT(answer->size(), testing::AnyOf(4u, _IOC_SIZE(row_.number)));
 }
 
 INSTANTIATE_TEST_SUITE_P(RowsAndPhases, RequestInPhase,
@@ -99,13 +123,35 @@ TEST_P(RequestWhenGone, HasOneAnswerOfFourBytes_BadOrdinal) {
   auto answer = ask(row_.number, request_);
 
   ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->size(), 4u);
-  EXPECT_EQ(result_in(answer), VTPM_RESULT_BAD_ORDINAL);
+  EXPECT_TRUE(is_bad_ordinal(*answer));
 }
 
 INSTANTIATE_TEST_SUITE_P(RowsAndPhases, RequestWhenGone,
                          testing::Combine(kRows, testing::Values(Phase::gone)),
                          name_of_row_and_phase);
+
+// Requests of zeroes that are answered whole wherever they are legal.
+class WholeAnswer : public EveryRequest {};
+
+TEST_P(WholeAnswer, HasTheSizeOfTheNumber) {
+  init_and_start();
+
+  auto answer = ask(GetParam().number, request_);
+
+  EXPECT_EQ(answer.value().size(), _IOC_SIZE(GetParam().number));
+}
+
+std::vector<ControlRow> whole_answers() {
+  std::vector<ControlRow> rows;
+  for (uint32_t number : {VTPM_GET_CAPABILITY, VTPM_GET_TPMESTABLISHED, VTPM_GET_CONFIG,
+                          VTPM_SET_BUFFERSIZE, VTPM_GET_INFO, VTPM_GET_STATUS}) {
+    rows.push_back(*find_control_row(number));
+  }
+  return rows;
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, WholeAnswer, testing::ValuesIn(whole_answers()),
+                         name_of_row<testing::TestParamInfo<ControlRow>>);
 
 }  // namespace
 }  // namespace vtpm

@@ -7,11 +7,16 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "ctl/control_surface.h"
+#include "tests/support/commands.h"
 #include "tests/support/fake_backoff.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/fake_engine.h"
+#include "tests/support/hex.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/must.h"
 
@@ -26,7 +31,8 @@ template <class Structure>
 Structure from(const Result<Bytes>& answer) {
   Structure structure{};
   EXPECT_EQ(answer.value().size(), sizeof(structure));
-  std::memcpy(&structure, answer.value().data(), sizeof(structure));
+  std::memcpy(&structure, answer.value().data(),
+              std::min(answer.value().size(), sizeof(structure)));
   return structure;
 }
 
@@ -36,15 +42,41 @@ inline uint32_t result_in(const Result<Bytes>& answer) {
   return result;
 }
 
+// A request that is on its way: all its answers so far.
+using Answers = std::shared_ptr<std::vector<Result<Bytes>>>;
+
+struct SurfaceOptions {
+  TpmVersion version = TpmVersion::tpm20;
+  ControlPolicy policy = {};
+  const SwtpmKey* migration_key = nullptr;
+};
+
 class ControlSurfaceTest : public testing::Test {
  protected:
+  explicit ControlSurfaceTest(SurfaceOptions options = {})
+      : fake_(store_, options.version),
+        surface_({.tpm = tpm_,
+                  .policy = options.policy,
+                  .migration_key = options.migration_key,
+                  .end_daemon = [this] { ++ends_; },
+                  .announce_change = [this] { ++changes_announced_; },
+                  .raw_node_in_use = [this] { return raw_node_in_use_; }},
+                 queue_, clock_) {}
+
+  void TearDown() override { EXPECT_EQ(store_.unlocked_writes, 0); }
+
+  Answers begin(uint32_t number, ByteView in = {}, Privilege caller = Privilege::control) {
+    auto answers = std::make_shared<std::vector<Result<Bytes>>>();
+    surface_.handle(number, in, caller, transfer_,
+                    [answers](Result<Bytes> answer) { answers->push_back(std::move(answer)); });
+    return answers;
+  }
+
   // The one completion of a request; fails the test when there are none or several.
   Result<Bytes> ask(uint32_t number, ByteView in = {}, Privilege caller = Privilege::control) {
-    std::vector<Result<Bytes>> answers;
-    surface_.handle(number, in, caller,
-                    [&](Result<Bytes> answer) { answers.push_back(std::move(answer)); });
-    EXPECT_EQ(answers.size(), 1u);
-    return answers.at(0);
+    auto answers = begin(number, in, caller);
+    EXPECT_EQ(answers->size(), 1u);
+    return answers->at(0);
   }
 
   Result<Bytes> init(uint32_t flags = 0) {
@@ -52,6 +84,13 @@ class ControlSurfaceTest : public testing::Test {
     request.req.init_flags = flags;
     return ask(VTPM_INIT, view_of(request));
   }
+
+  void init_and_start() {
+    ASSERT_EQ(result_in(init()), VTPM_RESULT_SUCCESS);
+    ASSERT_EQ(execute(tpm2_startup()), rc::success);
+  }
+
+  ResponseCode execute(ByteView command) { return response_code(tpm_.execute(command)); }
 
   Result<Bytes> set_locality(uint8_t locality) {
     vtpm_locality request{};
@@ -78,12 +117,16 @@ class ControlSurfaceTest : public testing::Test {
   }
 
   MemoryStore store_;
-  FakeEngine fake_{store_};
+  FakeEngine fake_;
   FakeBackoff backoff_;
-  VirtualTpm tpm_{fake_, backoff_};
+  FakeClock clock_;
+  VirtualTpm tpm_{fake_, store_, backoff_};
   CommandQueue queue_;
   int ends_ = 0;
-  ControlSurface surface_{{tpm_, [this] { ++ends_; }}, queue_};
+  int changes_announced_ = 0;
+  bool raw_node_in_use_ = false;
+  ControlSurface surface_;
+  std::shared_ptr<BlobTransfer> transfer_ = std::make_shared<BlobTransfer>();
 };
 
 }  // namespace vtpm

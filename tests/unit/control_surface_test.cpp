@@ -32,7 +32,7 @@ TEST_F(ControlSurfaceTest, Init_PowersOn) {
 }
 
 TEST_F(ControlSurfaceTest, InitWithUnknownFlags_IgnoresThem) {
-  must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v")));
+  store_.put({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v"));
 
   EXPECT_EQ(result_in(init(~VTPM_INIT_FLAG_DELETE_VOLATILE)), VTPM_RESULT_SUCCESS);
 
@@ -40,7 +40,7 @@ TEST_F(ControlSurfaceTest, InitWithUnknownFlags_IgnoresThem) {
 }
 
 TEST_F(ControlSurfaceTest, InitWithDeleteVolatile_RemovesTheStoredBlob) {
-  must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v")));
+  store_.put({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v"));
 
   EXPECT_EQ(result_in(init(VTPM_INIT_FLAG_DELETE_VOLATILE)), VTPM_RESULT_SUCCESS);
 
@@ -88,6 +88,8 @@ TEST_F(ControlSurfaceTest, SetLocality_5AndMoreIsRefused) {
 }
 
 TEST_F(ControlSurfaceTest, CancelWhenNothingRuns_IsSuccess) {
+  init();
+
   EXPECT_EQ(result_in(ask(VTPM_CANCEL_TPM_CMD)), VTPM_RESULT_SUCCESS);
 }
 
@@ -120,8 +122,7 @@ TEST_F(ControlSurfaceTest, AskForBufferSizeWhileOn_IsAnswered) {
 class ControlBesideACommand : public ControlSurfaceTest {
  protected:
   void SetUp() override {
-    init();
-    tpm_.execute(tpm2_startup());
+    init_and_start();
     fake_.hold_long_commands();
     command_ = std::async(std::launch::async, [this] {
       queue_.run([this] { command_result_ = response_code(tpm_.execute(create_primary())); });
@@ -149,7 +150,7 @@ TEST_F(ControlBesideACommand, Queries_DoNotWait) {
 
 TEST_F(ControlBesideACommand, Stop_ComesAfterTheCommandOnItsThread) {
   std::promise<Result<Bytes>> answer;
-  surface_.handle(VTPM_STOP, {}, Privilege::control,
+  surface_.handle(VTPM_STOP, {}, Privilege::control, transfer_,
                   [&](Result<Bytes> result) { answer.set_value(std::move(result)); });
   EXPECT_EQ(tpm_.phase(), Phase::on);
 

@@ -15,7 +15,9 @@ namespace vtpm {
 class VirtualTpmTest : public testing::Test {
  protected:
   explicit VirtualTpmTest(TpmVersion version = TpmVersion::tpm20, VirtualTpmOptions options = {})
-      : engine_(store_, version), tpm_(engine_, backoff_, options) {}
+      : engine_(store_, version), tpm_(engine_, store_, backoff_, options) {}
+
+  void TearDown() override { EXPECT_EQ(store_.unlocked_writes, 0); }
 
   void power_on() { ASSERT_TRUE(tpm_.power_on().has_value()); }
 

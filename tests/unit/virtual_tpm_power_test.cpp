@@ -159,7 +159,7 @@ TEST_F(PowerCycle, EndedTwiceOrPoweredOffAfterwards_IsNoError) {
 }
 
 TEST_F(PowerCycle, StoredVolatileToBeDiscarded_IsGoneAfterPowerOn) {
-  must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v")));
+  store_.put({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v"));
 
   ASSERT_TRUE(tpm_.power_on(StoredVolatile::discard).has_value());
 

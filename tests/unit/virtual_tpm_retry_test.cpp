@@ -78,31 +78,6 @@ TEST_F(Retry, AnyOtherCode_IsTheAnswer) {
   EXPECT_THAT(backoff_.waits, IsEmpty());
 }
 
-TEST_F(Retry, InterruptedWait_EndsWithTheTpmsAnswer) {
-  engine_.answers.assign(100, rc::retry);
-  backoff_.interrupted = true;
-
-  EXPECT_EQ(execute(get_random(8)), rc::retry);
-  EXPECT_THAT(backoff_.waits, SizeIs(1));
-  EXPECT_THAT(engine_.executed, SizeIs(1));
-}
-
-TEST_F(Retry, Cancel_InterruptsTheWait) {
-  tpm_.cancel();
-
-  EXPECT_TRUE(backoff_.interrupted);
-}
-
-TEST_F(Retry, CancelOfARunningCommand_ReachesIt) {
-  engine_.hold_long_commands();
-  auto code = std::async(std::launch::async, [&] { return execute(create_primary()); });
-  engine_.wait_until_held();
-
-  tpm_.cancel();
-
-  EXPECT_EQ(code.get(), rc::canceled);
-}
-
 TEST_F(Retry, WhileACommandRuns_PhaseAndLocalityDoNotWait) {
   engine_.hold_long_commands();
   auto code = std::async(std::launch::async, [&] { return execute(create_primary()); });

@@ -12,37 +12,10 @@ using testing::IsEmpty;
 
 constexpr ResponseCode kRefused{0x90};
 
-// Remembers whole commands: the fake keeps codes only.
-class RecordingEngine final : public Engine {
- public:
-  explicit RecordingEngine(StateStore& store, TpmVersion version) : fake(store, version) {}
-
-  [[nodiscard]] TpmVersion version() const override { return fake.version(); }
-  Result<PoweredOn> power_on(StoredVolatile stored) override { return fake.power_on(stored); }
-  void power_off() override {
-    commands_at_power_off = commands;
-    fake.power_off();
-  }
-  Result<ByteView> execute(ByteView command, Locality locality) override {
-    auto response = fake.execute(command, locality);
-    if (response) {
-      commands.push_back(to_bytes(command));
-    }
-    return response;
-  }
-  [[nodiscard]] bool in_failure_mode() const override { return fake.in_failure_mode(); }
-  void cancel() override { fake.cancel(); }
-  BufferSizes buffer_size(uint32_t wanted) override { return fake.buffer_size(wanted); }
-
-  FakeEngine fake;
-  std::vector<Bytes> commands;
-  std::vector<Bytes> commands_at_power_off;
-};
-
 class ShutdownRule : public testing::Test {
  protected:
   explicit ShutdownRule(TpmVersion version = TpmVersion::tpm20, VirtualTpmOptions options = {})
-      : engine_(store_, version), tpm_(engine_, backoff_, options) {}
+      : engine_(store_, version), tpm_(engine_, store_, backoff_, options) {}
 
   // A TPM that firmware started and an operating system used; what follows is recorded.
   void use() {
@@ -53,7 +26,7 @@ class ShutdownRule : public testing::Test {
   }
 
   MemoryStore store_;
-  RecordingEngine engine_;
+  FakeEngine engine_;
   FakeBackoff backoff_;
   VirtualTpm tpm_;
   const Bytes state_ = shutdown_command(ShutdownType::state);
@@ -86,7 +59,7 @@ TEST_F(ShutdownRule, End_SendsStateFirst) {
 
 TEST_F(ShutdownRule, StateRefused_SendsClear) {
   use();
-  engine_.fake.answers = {kRefused};
+  engine_.answers = {kRefused};
 
   tpm_.power_off();
 
@@ -95,7 +68,7 @@ TEST_F(ShutdownRule, StateRefused_SendsClear) {
 
 TEST_F(ShutdownRule, BothRefused_PowerIsTakenAllTheSame) {
   use();
-  engine_.fake.answers = {kRefused, kRefused};
+  engine_.answers = {kRefused, kRefused};
 
   tpm_.power_off();
 
@@ -105,7 +78,7 @@ TEST_F(ShutdownRule, BothRefused_PowerIsTakenAllTheSame) {
 
 TEST_F(ShutdownRule, TpmThatAsksToRetry_IsSentStateAgain) {
   use();
-  engine_.fake.answers = {rc::retry};
+  engine_.answers = {rc::retry};
 
   tpm_.power_off();
 
@@ -124,7 +97,7 @@ TEST_F(ShutdownRule, LastCommandWasASuccessfulShutdown_SendsNothing) {
 
 TEST_F(ShutdownRule, LastCommandWasAFailedShutdown_SendsState) {
   use();
-  engine_.fake.answers = {kRefused};
+  engine_.answers = {kRefused};
   tpm_.execute(clear_);
   engine_.commands.clear();
 
@@ -167,7 +140,7 @@ TEST_F(ShutdownRule, NeverStarted_SendsNothing) {
 
 TEST_F(ShutdownRule, StartupRefused_SendsNothing) {
   ASSERT_TRUE(tpm_.power_on().has_value());
-  engine_.fake.answers = {kRefused};
+  engine_.answers = {kRefused};
   ASSERT_FALSE(tpm_.startup(StartupType::state).has_value());
   engine_.commands.clear();
 
@@ -187,7 +160,7 @@ TEST_F(ShutdownRule, StartedByAClientsStartup_SendsState) {
 }
 
 TEST_F(ShutdownRule, ResumedFromAVolatileBlob_CountsAsStarted) {
-  must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v")));
+  store_.put({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v"));
   ASSERT_TRUE(tpm_.power_on().has_value());
 
   tpm_.power_off();
@@ -234,7 +207,7 @@ TEST_F(ShutdownRule, Sent_GoesInTheLocalityThatIsSet) {
 
   tpm_.power_off();
 
-  EXPECT_EQ(engine_.fake.last_locality, Locality{2});
+  EXPECT_EQ(engine_.last_locality, Locality{2});
 }
 
 class ShutdownRuleOff : public ShutdownRule {

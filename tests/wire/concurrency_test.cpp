@@ -36,7 +36,7 @@ class ConcurrencyTest : public testing::Test {
 
   MemoryStore store;
   FakeEngine engine{store};
-  WiredTpm wired{engine};
+  WiredTpm wired{engine, store};
   WireKernel& kernel = wired.kernel;
   uint64_t file = 0;
 };

@@ -65,7 +65,7 @@ class LibtpmsOnTheWire : public testing::Test {
 
   MemoryStore store;
   std::unique_ptr<LibtpmsEngine> engine = *LibtpmsEngine::create({}, store);
-  WiredTpm wired{*engine};
+  WiredTpm wired{*engine, store};
   WireKernel& kernel = wired.kernel;
   uint64_t file = 0;
 };

@@ -34,7 +34,7 @@ class PowerTest : public testing::Test {
 
   MemoryStore store;
   FakeEngine engine{store};
-  WiredTpm wired{engine};
+  WiredTpm wired{engine, store};
   WireKernel& kernel = wired.kernel;
 };
 
@@ -104,7 +104,7 @@ TEST_F(PowerTest, Locality_SetByIoctl_ReachesTheNextCommand) {
 TEST_F(PowerTest, Tpm12_BeforePowerOn_AnswersWithItsOwnTag) {
   MemoryStore other_store;
   FakeEngine tpm12(other_store, TpmVersion::tpm12);
-  WiredTpm other(tpm12);
+  WiredTpm other(tpm12, other_store);
   uint64_t file = other.kernel.open_file();
   EXPECT_EQ(other.kernel.write(file, startup_command(TpmVersion::tpm12, StartupType::clear)).error,
             0);
@@ -115,7 +115,7 @@ class PowerAtOpenTest : public testing::Test {
  protected:
   MemoryStore store;
   FakeEngine engine{store};
-  WiredTpm wired{engine, PowerSwitch::at_open};
+  WiredTpm wired{engine, store, {.power = PowerSwitch::at_open}};
   WireKernel& kernel = wired.kernel;
 };
 

@@ -16,7 +16,7 @@ class SessionTest : public testing::Test {
  protected:
   MemoryStore store;
   FakeEngine engine{store};
-  WiredTpm wired{engine};
+  WiredTpm wired{engine, store};
   WireKernel& kernel = wired.kernel;
 };
 
@@ -55,7 +55,7 @@ TEST(SessionStart, StoppedAtOnceManyTimes_EndsEveryTime) {
   for (int i = 0; i < 300; ++i) {
     MemoryStore store;
     FakeEngine engine(store);
-    WiredTpm wired(engine);
+    WiredTpm wired(engine, store);
     wired.session->stop();
   }
 }
@@ -64,10 +64,10 @@ TEST(SessionStart, ChannelThatEndsBeforeTheHandshake_IsAnError) {
   MemoryStore store;
   FakeEngine engine(store);
   FakeBackoff backoff;
-  VirtualTpm tpm(engine, backoff);
+  VirtualTpm tpm(engine, store, backoff);
   CommandQueue queue;
-  ControlSurface control({tpm, [] {}}, queue);
   FakeClock clock;
+  ControlSurface control({.tpm = tpm}, queue, clock);
   RawNode node({tpm, queue, control, clock});
   WireKernel kernel;
   FileDescriptor channel = kernel.take_channel();

@@ -5,12 +5,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <thread>
 #include <utility>
 
 #include "engine/mutex.h"
+#include "engine/task.h"
 
 namespace vtpm {
 
@@ -29,7 +29,7 @@ class AlarmClock {
   using Alarm = std::pair<Time, uint64_t>;
 
   // Calls `callback` once, at `when` or soon after.
-  virtual Alarm call_at(Time when, std::function<void()> callback) = 0;
+  virtual Alarm call_at(Time when, Task callback) = 0;
 
   // Drops the callback. One that was called, or is being called at this moment, is no error.
   virtual void cancel(Alarm alarm) = 0;
@@ -41,10 +41,10 @@ class RealAlarmClock final : public AlarmClock {
   ~RealAlarmClock() override { stop(); }
 
   [[nodiscard]] Time now() const override { return std::chrono::steady_clock::now(); }
-  Alarm call_at(Time when, std::function<void()> callback) override;
+  Alarm call_at(Time when, Task callback) override;
   void cancel(Alarm alarm) override;
 
-  // Callbacks that are due later never come. Waits for one that runs.
+  // Callbacks that are due later never come and are dropped. Waits for one that runs.
   void stop();
 
  private:
@@ -54,7 +54,7 @@ class RealAlarmClock final : public AlarmClock {
   ConditionVariable changed_;
   bool stopping_ VTPM_GUARDED_BY(mutex_) = false;
   uint64_t next_number_ VTPM_GUARDED_BY(mutex_) = 0;
-  std::map<Alarm, std::function<void()>> alarms_ VTPM_GUARDED_BY(mutex_);
+  std::map<Alarm, Task> alarms_ VTPM_GUARDED_BY(mutex_);
   std::thread thread_ VTPM_GUARDED_BY(mutex_);
 };
 

@@ -1,8 +1,8 @@
-#include "cuse/alarm_clock.h"
+#include "engine/alarm_clock.h"
 
 namespace vtpm {
 
-AlarmClock::Alarm RealAlarmClock::call_at(Time when, std::function<void()> callback) {
+AlarmClock::Alarm RealAlarmClock::call_at(Time when, Task callback) {
   MutexLock lock(mutex_);
   Alarm alarm(when, next_number_++);
   if (stopping_) {
@@ -17,7 +17,7 @@ AlarmClock::Alarm RealAlarmClock::call_at(Time when, std::function<void()> callb
 }
 
 void RealAlarmClock::cancel(Alarm alarm) {
-  std::function<void()> dropped;  // ended outside the lock
+  Task dropped;  // ended outside the lock
   MutexLock lock(mutex_);
   if (auto node = alarms_.extract(alarm)) {
     dropped = std::move(node.mapped());
@@ -35,11 +35,14 @@ void RealAlarmClock::stop() {
   if (ending.joinable()) {
     ending.join();
   }
+  std::map<Alarm, Task> dropped;  // ended outside the lock: a task may hold a request's reply
+  MutexLock lock(mutex_);
+  dropped.swap(alarms_);
 }
 
 void RealAlarmClock::run() {
   for (;;) {
-    std::function<void()> due;
+    Task due;
     {
       MutexLock lock(mutex_);
       while (!stopping_ && (alarms_.empty() || alarms_.begin()->first.first > now())) {

@@ -1,0 +1,278 @@
+#include "ctl/tool/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <ostream>
+
+namespace vtpm {
+namespace {
+
+constexpr const char* kVersion = "vtpmctl " VTPM_VERSION;
+constexpr uint32_t kMostRetries = 6000;
+constexpr int kNotGiven = -1;
+
+std::string check_hex(const std::string& text) {
+  if (text == "-" || parse_hex(text)) {
+    return {};
+  }
+  return "'" + text + "' is no command in hexadecimal digits";
+}
+
+// CLI11's view of the command line, and what it fills in.
+class CommandLine {
+ public:
+  CommandLine() : app_("Steers and asks virtual TPMs, the devices that vtpmd makes.", "vtpmctl") {
+    app_.set_version_flag("--version", kVersion, "Print the version and exit");
+    app_.require_subcommand(1);
+    app_.footer(
+        "DEV is vtpm0, /dev/vtpm0 or a VM's name. 'vtpmctl VERB --help' tells a verb's options.\n"
+        "Exit status: 0 done, 1 refused or failed, 2 wrong usage.");
+    add_queries();
+    add_power();
+    add_tpm();
+    add_storage();
+    add_state();
+    add_send();
+  }
+
+  CLI::App& app() { return app_; }
+
+  // Call once, after parsing. Throws what CLI11 throws.
+  Arguments arguments() {
+    check_blob_files();
+    Arguments result = raw_;
+    result.startup = startup_type();
+    result.locality = to_locality(locality_);
+    result.reset = to_locality(reset_);
+    if (buffer_size_ != 0) {
+      result.buffer_size = buffer_size_;
+    }
+    if (!version_.empty()) {
+      result.version = version_ == "1.2" ? TpmVersion::tpm12 : TpmVersion::tpm20;
+    }
+    if (hex_ != "-") {
+      result.command = parse_hex(hex_);
+    }
+    return result;
+  }
+
+ private:
+  void check_blob_files() const {
+    bool takes_files = raw_.verb == Verb::state_save || raw_.verb == Verb::state_load;
+    if (takes_files && std::ranges::all_of(raw_.blob_files, &std::string::empty)) {
+      throw CLI::RequiredError("one of --permanent, --volatile and --savestate");
+    }
+  }
+
+  static std::optional<Locality> to_locality(int number) {
+    return number == kNotGiven ? std::nullopt : std::optional(static_cast<Locality>(number));
+  }
+
+  [[nodiscard]] std::optional<StartupType> startup_type() const {
+    if (startup_.empty()) {
+      return std::nullopt;
+    }
+    return startup_ == "state" ? StartupType::state : StartupType::clear;
+  }
+
+  CLI::App* add_verb(CLI::App& parent, Verb verb, const char* name, const char* about) {
+    CLI::App* sub = parent.add_subcommand(name, about);
+    sub->callback([this, verb] { raw_.verb = verb; });
+    return sub;
+  }
+
+  CLI::App* add_device_verb(CLI::App& parent, Verb verb, const char* name, const char* about) {
+    CLI::App* sub = add_verb(parent, verb, name, about);
+    sub->add_option("DEV", raw_.device, "vtpm0, /dev/vtpm0 or a VM's name")
+        ->required()
+        ->type_name("");
+    return sub;
+  }
+
+  void add_json(CLI::App* sub) { sub->add_flag("--json", raw_.json, "Print JSON, for programs"); }
+
+  void add_queries() {
+    add_json(add_verb(app_, Verb::list, "list", "All virtual TPMs of this host"));
+    add_json(add_device_verb(app_, Verb::status, "status",
+                             "Phase, version, locality, storage and daemon of a TPM"));
+    add_json(
+        add_device_verb(app_, Verb::caps, "caps", "The control requests that the device takes"));
+    add_json(add_device_verb(app_, Verb::info, "info",
+                             "The TPM's specification, attributes and features"));
+    add_json(add_device_verb(app_, Verb::config, "config", "The keys that the daemon was given"));
+  }
+
+  void add_power() {
+    CLI::App* power = app_.add_subcommand("power", "Power on, off, or off and on");
+    power->require_subcommand(1);
+    for (auto [verb, name, about] :
+         {std::tuple(Verb::power_on, "on", "Power on (INIT)"),
+          std::tuple(Verb::power_reset, "reset", "Off in order, and on again (INIT while on)")}) {
+      CLI::App* sub = add_device_verb(*power, verb, name, about);
+      sub->add_flag("--delete-volatile", raw_.delete_volatile,
+                    "Remove stored volatile state once it is loaded");
+      sub->add_option("--startup", startup_, "Send a Startup command of this kind then")
+          ->check(CLI::IsMember({"clear", "state"}))
+          ->type_name("");
+    }
+    add_device_verb(*power, Verb::power_off, "off", "Power off in order (STOP)");
+    add_device_verb(app_, Verb::terminate, "terminate",
+                    "Power off in order and end the daemon (SHUTDOWN)");
+  }
+
+  void add_tpm() {
+    add_device_verb(app_, Verb::locality, "locality", "The locality of the commands from now on")
+        ->add_option("LOCALITY", locality_, "0 to 4")
+        ->required()
+        ->check(CLI::Range(0, 4))
+        ->type_name("");
+    add_device_verb(app_, Verb::cancel, "cancel", "Ask the running command to end");
+    CLI::App* established =
+        add_device_verb(app_, Verb::established, "established", "The tpmEstablished flag");
+    established->add_option("--reset", reset_, "Reset it, at this locality")
+        ->check(CLI::Range(0, 4))
+        ->type_name("LOCALITY");
+    add_json(established);
+    add_device_verb(app_, Verb::hash, "hash",
+                    "Measure a file as a dynamic launch does (HASH_START, DATA, END)")
+        ->add_option("FILE", raw_.file, "The file, or - for standard input")
+        ->required()
+        ->type_name("");
+    CLI::App* version = add_device_verb(app_, Verb::version, "version",
+                                        "The TPM's version; another one while powered off");
+    version->add_option("VERSION", version_, "1.2 or 2.0: change to it")
+        ->check(CLI::IsMember({"1.2", "2.0"}))
+        ->type_name("");
+    add_json(version);
+  }
+
+  void add_storage() {
+    CLI::App* size =
+        add_device_verb(app_, Verb::buffer_size, "buffer-size",
+                        "Size of commands and responses; another one while powered off");
+    size->add_option("BYTES", buffer_size_, "Change to it, or the nearest possible")
+        ->check(CLI::Range(1u, UINT32_MAX))
+        ->type_name("");
+    add_json(size);
+    add_device_verb(app_, Verb::lock, "lock", "Take the lock of the TPM's storage back")
+        ->add_option("--retries", raw_.retries, "How often to try again, 10 ms apart")
+        ->check(CLI::Range(0u, kMostRetries))
+        ->default_str("0")
+        ->type_name("N");
+  }
+
+  void add_blob_files(CLI::App* sub, const char* about) {
+    for (BlobKind kind : {BlobKind::permanent, BlobKind::volatile_state, BlobKind::savestate}) {
+      constexpr std::array kNames{"--permanent", "--volatile", "--savestate"};
+      auto index = static_cast<size_t>(kind);
+      sub->add_option(kNames.at(index), raw_.blob_files.at(index), about)
+          ->check([](const std::string& path) {
+            return path.empty() ? std::string("the file's name is empty") : std::string();
+          })
+          ->type_name("FILE");
+    }
+  }
+
+  void add_state() {
+    CLI::App* state = app_.add_subcommand("state", "Save and load a TPM's state");
+    state->require_subcommand(1);
+    CLI::App* save = add_device_verb(*state, Verb::state_save, "save",
+                                     "Write state blobs of a powered-on TPM to files (secret!)");
+    add_blob_files(save, "Write this blob there");
+    save->add_flag("--decrypted", raw_.decrypted,
+                   "Without the encryption of the TPM's own storage");
+    add_json(save);
+    add_blob_files(add_device_verb(*state, Verb::state_load, "load",
+                                   "Give a powered-off TPM state blobs from files"),
+                   "Load this blob from there");
+    add_device_verb(*state, Verb::state_store_volatile, "store-volatile",
+                    "Write the volatile state to the TPM's storage");
+  }
+
+  void add_send() {
+    CLI::App* send =
+        add_device_verb(app_, Verb::send, "send", "Send one command and print the response");
+    send->add_option("HEX", hex_, "The command in hexadecimal, or - for that on standard input")
+        ->required()
+        ->check(check_hex)
+        ->type_name("");
+    send->add_option("--locality", locality_, "For this command only; default: the one set last")
+        ->check(CLI::Range(0, 4))
+        ->type_name("N");
+    add_json(send);
+  }
+
+  CLI::App app_;
+  Arguments raw_;
+  std::string startup_;
+  int locality_ = kNotGiven;
+  int reset_ = kNotGiven;
+  uint32_t buffer_size_ = 0;
+  std::string version_;
+  std::string hex_ = "-";
+};
+
+void collect_syntax(const CLI::App& app, const std::string& prefix,
+                    std::vector<VerbSyntax>& syntax) {
+  for (const CLI::App* sub : app.get_subcommands(nullptr)) {
+    std::string verb = prefix + sub->get_name();
+    if (!sub->get_subcommands(nullptr).empty()) {
+      collect_syntax(*sub, verb + " ", syntax);
+      continue;
+    }
+    VerbSyntax one{verb, {}};
+    for (const CLI::Option* option : sub->get_options()) {
+      if (!option->get_lnames().empty() && option != sub->get_help_ptr()) {
+        one.options.push_back("--" + option->get_lnames().front());
+      }
+    }
+    syntax.push_back(one);
+  }
+}
+
+}  // namespace
+
+ParsedArguments parse_command_line(int argc, const char* const* argv, std::ostream& out,
+                                   std::ostream& err) {
+  CommandLine line;
+  try {
+    line.app().parse(argc, argv);
+    return {line.arguments(), 0};
+  } catch (const CLI::ParseError& error) {
+    // Help and version go to `out`, the rest to `err`.
+    bool answered = line.app().exit(error, out, err) == 0;
+    return {std::nullopt, answered ? 0 : 2};
+  }
+}
+
+std::optional<Bytes> parse_hex(std::string_view text) {
+  Bytes bytes;
+  std::optional<unsigned> high;
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (!high && (std::isspace(byte) != 0 || c == ':')) {
+      continue;
+    }
+    if (std::isxdigit(byte) == 0) {
+      return std::nullopt;
+    }
+    unsigned digit = std::isdigit(byte) != 0 ? byte - '0' : (byte | 0x20u) - 'a' + 10;
+    if (high) {
+      bytes.push_back(static_cast<std::byte>(*high << 4 | digit));
+      high.reset();
+    } else {
+      high = digit;
+    }
+  }
+  return high || bytes.empty() ? std::nullopt : std::optional(bytes);
+}
+
+std::vector<VerbSyntax> command_line_syntax() {
+  CommandLine line;
+  std::vector<VerbSyntax> syntax;
+  collect_syntax(line.app(), "", syntax);
+  return syntax;
+}
+
+}  // namespace vtpm

@@ -1,0 +1,80 @@
+// vtpmctl's command line. `vtpmctl --help`, docs/vtpmctl.8 and ctl/vtpmctl.bash say the same; a
+// test holds them together.
+//
+// Threads: plain functions and values.
+#pragma once
+
+#include <array>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/bytes.h"
+#include "engine/tpm_types.h"
+
+namespace vtpm {
+
+enum class Verb {
+  list,
+  status,
+  caps,
+  info,
+  config,
+  power_on,
+  power_off,
+  power_reset,
+  terminate,
+  locality,
+  cancel,
+  established,
+  hash,
+  buffer_size,
+  lock,
+  state_save,
+  state_load,
+  state_store_volatile,
+  version,
+  send,
+};
+
+// What one run is to do. Fields that a verb does not have keep their defaults.
+struct Arguments {
+  Verb verb = Verb::list;
+  std::string device;
+  bool json = false;
+  bool delete_volatile = false;           // power on, power reset
+  std::optional<StartupType> startup;     // power on, power reset
+  std::optional<Locality> locality;       // locality; send: nothing means the one set last
+  std::optional<Locality> reset;          // established
+  std::string file;                       // hash; "-" is standard input
+  std::optional<uint32_t> buffer_size;    // bytes
+  uint32_t retries = 0;                   // lock; 10 ms apart
+  bool decrypted = false;                 // state save
+  std::array<std::string, 3> blob_files;  // state save, state load; by BlobKind, empty: not asked
+  std::optional<TpmVersion> version;
+  std::optional<Bytes> command;  // send; nothing: hexadecimal text on standard input
+};
+
+// The arguments, or the exit status of a run that has said all there is to say: 0 after --help and
+// --version, 2 after a message about what is wrong.
+struct ParsedArguments {
+  std::optional<Arguments> arguments;
+  int exit_status = 0;
+};
+
+ParsedArguments parse_command_line(int argc, const char* const* argv, std::ostream& out,
+                                   std::ostream& err);
+
+// Bytes written in hexadecimal; white space and colons between them are skipped. Nothing for
+// anything else, and for no bytes at all.
+std::optional<Bytes> parse_hex(std::string_view text);
+
+// Every verb ("state save") with its options ("--permanent"), for the test of the documentation.
+struct VerbSyntax {
+  std::string verb;
+  std::vector<std::string> options;
+};
+std::vector<VerbSyntax> command_line_syntax();
+
+}  // namespace vtpm

@@ -1,0 +1,77 @@
+#include "ctl/tool/commands.h"
+
+#include <array>
+#include <ostream>
+
+#include "ctl/tool/verbs.h"
+
+namespace vtpm {
+namespace {
+
+struct Row {
+  Verb verb;
+  verb::Function run;
+};
+
+constexpr auto kDeviceVerbs = std::to_array<Row>({
+    {Verb::status, verb::status},
+    {Verb::caps, verb::caps},
+    {Verb::info, verb::info},
+    {Verb::config, verb::config},
+    {Verb::power_on, verb::power_on},
+    {Verb::power_off, verb::power_off},
+    {Verb::power_reset, verb::power_reset},
+    {Verb::terminate, verb::terminate},
+    {Verb::locality, verb::locality},
+    {Verb::cancel, verb::cancel},
+    {Verb::established, verb::established},
+    {Verb::hash, verb::hash},
+    {Verb::buffer_size, verb::buffer_size},
+    {Verb::lock, verb::lock},
+    {Verb::state_save, verb::state_save},
+    {Verb::state_load, verb::state_load},
+    {Verb::state_store_volatile, verb::state_store_volatile},
+    {Verb::version, verb::version},
+    {Verb::send, verb::send},
+});
+
+Result<void> run_on_device(const Arguments& arguments, Host& host) {
+  auto node = control_node(host.paths, arguments.device);
+  if (!node) {
+    return tl::unexpected(node.error());
+  }
+  auto ioctl = host.open(*node);
+  if (!ioctl) {
+    return tl::unexpected(ioctl.error());
+  }
+  DeviceClient device(arguments.device, *node, std::move(*ioctl));
+  for (const Row& row : kDeviceVerbs) {
+    if (row.verb == arguments.verb) {
+      return row.run(arguments, device, host);
+    }
+  }
+  return failure(Errc::unsupported, "no such verb");
+}
+
+}  // namespace
+
+int run_command(const Arguments& arguments, Host& host) {
+  auto done =
+      arguments.verb == Verb::list ? verb::list(arguments, host) : run_on_device(arguments, host);
+  host.out.flush();
+  if (!done) {
+    host.err << "vtpmctl: " << done.error().message << "\n";
+    return 1;
+  }
+  if (!host.out) {
+    host.err << "vtpmctl: cannot write to standard output\n";
+    return 1;
+  }
+  return 0;
+}
+
+void verb::print(const Arguments& arguments, Host& host, const Report& report) {
+  host.out << (arguments.json ? report.json() : report.text());
+}
+
+}  // namespace vtpm

@@ -1,0 +1,14 @@
+// Runs one vtpmctl command: finds and opens the device, does what the verb says, prints.
+//
+// Errors: go to host.err in one line that says what failed, why, and what to do.
+#pragma once
+
+#include "ctl/tool/command_line.h"
+#include "ctl/tool/host.h"
+
+namespace vtpm {
+
+// The exit status: 0 done, 1 refused or failed.
+int run_command(const Arguments& arguments, Host& host);
+
+}  // namespace vtpm

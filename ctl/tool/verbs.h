@@ -1,0 +1,49 @@
+// The verbs of vtpmctl, one function for each, by what they are about. commands.cpp has the table.
+//
+// Each prints what it has to say to host.out, and returns what went wrong for commands.cpp to
+// print.
+#pragma once
+
+#include "ctl/tool/command_line.h"
+#include "ctl/tool/device_client.h"
+#include "ctl/tool/host.h"
+#include "ctl/tool/report.h"
+
+namespace vtpm::verb {
+
+using Function = Result<void> (*)(const Arguments&, DeviceClient&, Host&);
+
+// -- verbs_query.cpp: asking --
+Result<void> list(const Arguments& arguments, Host& host);
+Result<void> status(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> caps(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> info(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> config(const Arguments& arguments, DeviceClient& device, Host& host);
+
+// -- verbs_power.cpp: power and version --
+Result<void> power_on(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> power_off(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> power_reset(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> terminate(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> version(const Arguments& arguments, DeviceClient& device, Host& host);
+
+// -- verbs_steer.cpp: the TPM's surroundings --
+Result<void> locality(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> cancel(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> established(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> hash(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> buffer_size(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> lock(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> send(const Arguments& arguments, DeviceClient& device, Host& host);
+
+// -- verbs_state.cpp: state blobs --
+Result<void> state_save(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> state_load(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> state_store_volatile(const Arguments& arguments, DeviceClient& device, Host& host);
+
+// -- shared --
+
+// Prints a report in the form that was asked for.
+void print(const Arguments& arguments, Host& host, const Report& report);
+
+}  // namespace vtpm::verb

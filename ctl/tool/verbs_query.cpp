@@ -1,0 +1,194 @@
+#include <algorithm>
+#include <array>
+#include <ostream>
+
+#include "ctl/tool/response_codes.h"
+#include "ctl/tool/transfers.h"
+#include "ctl/tool/verbs.h"
+
+namespace vtpm::verb {
+namespace {
+
+struct CapabilityRow {
+  uint64_t bit;
+  const char* name;
+};
+
+constexpr auto kCapabilities = std::to_array<CapabilityRow>({
+    {VTPM_CAP_INIT, "INIT"},
+    {VTPM_CAP_SHUTDOWN, "SHUTDOWN"},
+    {VTPM_CAP_GET_TPMESTABLISHED, "GET_TPMESTABLISHED"},
+    {VTPM_CAP_SET_LOCALITY, "SET_LOCALITY"},
+    {VTPM_CAP_HASHING, "HASHING"},
+    {VTPM_CAP_CANCEL_TPM_CMD, "CANCEL_TPM_CMD"},
+    {VTPM_CAP_STORE_VOLATILE, "STORE_VOLATILE"},
+    {VTPM_CAP_RESET_TPMESTABLISHED, "RESET_TPMESTABLISHED"},
+    {VTPM_CAP_GET_STATEBLOB, "GET_STATEBLOB"},
+    {VTPM_CAP_SET_STATEBLOB, "SET_STATEBLOB"},
+    {VTPM_CAP_STOP, "STOP"},
+    {VTPM_CAP_GET_CONFIG, "GET_CONFIG"},
+    {VTPM_CAP_SET_DATAFD, "SET_DATAFD"},
+    {VTPM_CAP_SET_BUFFERSIZE, "SET_BUFFERSIZE"},
+    {VTPM_CAP_GET_INFO, "GET_INFO"},
+    {VTPM_CAP_SEND_COMMAND_HEADER, "SEND_COMMAND_HEADER"},
+    {VTPM_CAP_LOCK_STORAGE, "LOCK_STORAGE"},
+    {VTPM_CAP_EXECUTE, "EXECUTE"},
+    {VTPM_CAP_GET_STATUS, "GET_STATUS"},
+    {VTPM_CAP_SET_VERSION, "SET_VERSION"},
+});
+
+std::vector<std::string> capability_names(uint64_t mask) {
+  std::vector<std::string> names;
+  for (unsigned i = 0; i < 64; ++i) {
+    uint64_t bit = uint64_t{1} << i;
+    if ((mask & bit) != 0) {
+      const auto* row = std::ranges::find(kCapabilities, bit, &CapabilityRow::bit);
+      names.push_back(row != kCapabilities.end() ? row->name : "bit " + std::to_string(i));
+    }
+  }
+  return names;
+}
+
+std::string phase_name(uint32_t phase) {
+  constexpr std::array kNames{"off", "on", "failed"};
+  return phase < kNames.size() ? kNames[phase] : "unknown (" + std::to_string(phase) + ")";
+}
+
+std::string version_name(uint32_t version) {
+  if (version == VTPM_VERSION_1_2) {
+    return "1.2";
+  }
+  return version == VTPM_VERSION_2_0 ? "2.0" : "unknown (" + std::to_string(version) + ")";
+}
+
+bool has(const vtpm_status& status, uint32_t flag) {
+  return (status.flags & flag) != 0;
+}
+
+std::string phase_words(const vtpm_status& status) {
+  std::string words = phase_name(status.phase);
+  if (status.phase == VTPM_PHASE_ON) {
+    words += has(status, VTPM_STATUS_STARTED) ? ", started" : ", not started";
+  }
+  return words;
+}
+
+std::string yes_or_no(bool value) {
+  return value ? "yes" : "no";
+}
+
+// The text in a field that should end with a NUL and may not.
+template <size_t Size>
+std::string text_in(const char (&field)[Size]) {  // NOLINT: the ABI has arrays
+  return {field, std::find(field, field + Size, '\0')};
+}
+
+Report status_report(const DeviceClient& device, const vtpm_status& status) {
+  bool locked = has(status, VTPM_STATUS_STORAGE_LOCKED);
+  bool in_use = has(status, VTPM_STATUS_IN_USE);
+  Report report;
+  report.add("device", device.node())
+      .add("version", version_name(status.version), "TPM " + version_name(status.version))
+      .add("phase", phase_name(status.phase), phase_words(status))
+      .add("started", has(status, VTPM_STATUS_STARTED), yes_or_no(has(status, VTPM_STATUS_STARTED)))
+      .add("locality", uint64_t{status.locality})
+      .add("in_use", in_use, in_use ? "yes, the raw node is open" : "no")
+      .add("commands", status.commands)
+      .add("pid", uint64_t{status.pid})
+      .add("storage_locked", locked, yes_or_no(locked));
+  std::string state = text_in(status.state);
+  report.add("state", state, printable(state));
+  if (std::string reason = text_in(status.reason); !reason.empty()) {
+    report.add("reason", reason, printable(reason));
+  }
+  return report;
+}
+
+// One line of the list, and the same for programs.
+struct Listed {
+  std::vector<std::string> row;
+  Report report;
+};
+
+Listed listed_error(const std::string& name, const Error& error) {
+  Listed listed{{name, "-", "-", "-", "-", error.message}, {}};
+  listed.report.add("device", name).add("error", error.message);
+  return listed;
+}
+
+Listed ask_listed(const std::string& name, Host& host) {
+  auto node = control_node(host.paths, name);
+  if (!node) {
+    return listed_error(name, node.error());
+  }
+  auto ioctl = host.open(*node);
+  if (!ioctl) {
+    return listed_error(name, ioctl.error());
+  }
+  DeviceClient device(name, *node, std::move(*ioctl));
+  auto status = device.call(request::get_status);
+  if (!status) {
+    return listed_error(name, status.error());
+  }
+  Report report;
+  report.add("name", name);
+  return {{name, version_name(status->version), phase_words(*status),
+           yes_or_no(has(*status, VTPM_STATUS_IN_USE)), std::to_string(status->pid),
+           printable(text_in(status->state))},
+          status_report(device, *status)};
+}
+
+}  // namespace
+
+Result<void> list(const Arguments& arguments, Host& host) {
+  std::vector<std::vector<std::string>> rows{{"DEVICE", "TPM", "PHASE", "IN USE", "PID", "STATE"}};
+  std::vector<Report> reports;
+  for (const std::string& name : list_devices(host.paths)) {
+    Listed listed = ask_listed(name, host);
+    rows.push_back(std::move(listed.row));
+    reports.push_back(std::move(listed.report));
+  }
+  host.out << (arguments.json ? json_array(reports) : table(rows));
+  return {};
+}
+
+Result<void> status(const Arguments& arguments, DeviceClient& device, Host& host) {
+  return device.call(request::get_status).map([&](const vtpm_status& answer) {
+    print(arguments, host, status_report(device, answer));
+  });
+}
+
+Result<void> caps(const Arguments& arguments, DeviceClient& device, Host& host) {
+  return device.call(request::get_capability).map([&](vtpm_capability mask) {
+    std::vector<std::string> names = capability_names(mask);
+    std::string lines;
+    for (const std::string& name : names) {
+      lines += (lines.empty() ? "" : "\n") + name;
+    }
+    Report report;
+    report.add("mask", hex_number(mask)).add("requests", names, lines);
+    print(arguments, host, report);
+  });
+}
+
+Result<void> info(const Arguments& arguments, DeviceClient& device, Host& host) {
+  return get_info(device)
+      .and_then(arguments.json ? json_again : json_as_text)
+      .map([&](const std::string& text) { host.out << text; });
+}
+
+Result<void> config(const Arguments& arguments, DeviceClient& device, Host& host) {
+  return device.call(request::get_config).map([&](const vtpm_config& answer) {
+    bool state_key = (answer.flags & VTPM_CONFIG_FLAG_FILE_KEY) != 0;
+    bool migration_key = (answer.flags & VTPM_CONFIG_FLAG_MIGRATION_KEY) != 0;
+    Report report;
+    report
+        .add("state_key", state_key,
+             state_key ? "yes, the TPM's storage is encrypted" : "no, its storage is plain")
+        .add("migration_key", migration_key,
+             migration_key ? "yes, saved blobs are encrypted" : "no, saved blobs are plain");
+    print(arguments, host, report);
+  });
+}
+
+}  // namespace vtpm::verb

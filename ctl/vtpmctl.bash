@@ -1,0 +1,51 @@
+# bash completion for vtpmctl
+# shellcheck shell=bash
+
+_vtpmctl_devices() {
+    local node
+    for node in /sys/class/cuse/vtpm[0-9]*; do [[ -e $node ]] && echo "${node##*/}"; done
+}
+
+_vtpmctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+    local verbs="list status caps info config power terminate locality cancel established hash version buffer-size lock state send"
+    local choices=""
+    case $previous in
+    --permanent | --volatile | --savestate)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --startup) choices="clear state" ;;
+    --reset | --locality) choices="0 1 2 3 4" ;;
+    *)
+        if ((COMP_CWORD == 1)); then
+            choices="$verbs --help --version"
+        elif ((COMP_CWORD == 2)) && [[ $verb == power ]]; then
+            choices="on off reset"
+        elif ((COMP_CWORD == 2)) && [[ $verb == state ]]; then
+            choices="save load store-volatile"
+        elif [[ $word == -* ]]; then
+            choices="--help --json"
+            case $verb in
+            power) choices+=" --delete-volatile --startup" ;;
+            established) choices+=" --reset" ;;
+            lock) choices+=" --retries" ;;
+            state) choices+=" --permanent --volatile --savestate --decrypted" ;;
+            send) choices+=" --locality" ;;
+            esac
+        elif [[ $verb == version ]] && ((COMP_CWORD == 3)); then
+            choices="1.2 2.0"
+        elif [[ $verb == locality ]] && ((COMP_CWORD == 3)); then
+            choices="0 1 2 3 4"
+        elif [[ $verb == hash ]] && ((COMP_CWORD == 3)); then
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+        else
+            choices=$(_vtpmctl_devices)
+        fi
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
+}
+
+complete -F _vtpmctl vtpmctl

@@ -1,0 +1,38 @@
+#include "cuse/control_node.h"
+
+#include <cerrno>
+
+#include "cuse/controlled_file.h"
+
+namespace vtpm {
+namespace {
+
+class ControlFile final : public ControlledFile {
+ public:
+  using ControlledFile::ControlledFile;
+
+  void read(size_t size, ReadReply reply) override {
+    if (!read_blob(size, reply)) {
+      reply.data({});
+    }
+  }
+
+  void write(ByteView data, bool /*nonblocking*/, WriteReply reply) override {
+    if (!write_blob(data, reply)) {
+      reply.error(EINVAL);
+    }
+  }
+
+  void poll(PollRequest /*request*/, PollReply reply) override { reply.events(0); }
+
+  void release(ReleaseReply reply) override { reply.done(); }
+};
+
+}  // namespace
+
+void ControlNode::open(const Opener& opener, OpenReply reply) {
+  Privilege privilege = access_.allows(opener) ? Privilege::control : Privilege::anyone;
+  reply.opened(std::make_shared<ControlFile>(control_, privilege));
+}
+
+}  // namespace vtpm

@@ -1,0 +1,27 @@
+// /dev/vtpmctlN: control requests only, for any number of openers, so that a TPM whose raw node
+// somebody holds can be queried, cancelled, saved and steered.
+//
+// write() and read() carry state blobs when a request has begun that; otherwise write is EINVAL and
+// read gives nothing. poll says nothing is to be waited for.
+//
+// Ownership: borrows the control surface. Threads: any.
+#pragma once
+
+#include "ctl/control_surface.h"
+#include "cuse/control_access.h"
+#include "cuse/node.h"
+
+namespace vtpm {
+
+class ControlNode final : public Node {
+ public:
+  ControlNode(ControlSurface& control, ControlAccess access) : control_(control), access_(access) {}
+
+  void open(const Opener& opener, OpenReply reply) override;
+
+ private:
+  ControlSurface& control_;
+  const ControlAccess access_;
+};
+
+}  // namespace vtpm

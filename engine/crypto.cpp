@@ -1,0 +1,102 @@
+#include "engine/crypto.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+#include <array>
+#include <memory>
+
+namespace vtpm {
+namespace {
+
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
+
+const unsigned char* in(ByteView bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());  // NOLINT: OpenSSL's bytes
+}
+
+unsigned char* out(std::span<std::byte> bytes) {
+  return reinterpret_cast<unsigned char*>(bytes.data());  // NOLINT: OpenSSL's bytes
+}
+
+tl::unexpected<Error> openssl_failure(const char* what) {
+  std::array<char, 256> text{};
+  ERR_error_string_n(ERR_get_error(), text.data(), text.size());
+  return failure(Errc::io, std::string(what) + ": " + text.data());
+}
+
+enum class Direction { decrypt = 0, encrypt = 1 };
+
+Result<Bytes> aes_cbc(ByteView key, ByteView iv, ByteView text, Direction direction) {
+  constexpr size_t kAes256Key = 32;
+  const EVP_CIPHER* cipher = key.size() == kAes256Key ? EVP_aes_256_cbc() : EVP_aes_128_cbc();
+  CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  Bytes result(text.size());
+  int done = 0;
+  if (!context || iv.size() != kAesBlock || text.size() % kAesBlock != 0 ||
+      EVP_CipherInit_ex(context.get(), cipher, nullptr, in(key), in(iv),
+                        static_cast<int>(direction)) != 1 ||
+      EVP_CIPHER_CTX_set_padding(context.get(), 0) != 1 ||
+      EVP_CipherUpdate(context.get(), out(result), &done, in(text),
+                       static_cast<int>(text.size())) != 1) {
+    return openssl_failure("AES");
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<Bytes> random_bytes(size_t count) {
+  Bytes bytes(count);
+  if (RAND_bytes(out(bytes), static_cast<int>(count)) != 1) {
+    return openssl_failure("random numbers");
+  }
+  return bytes;
+}
+
+Result<Bytes> aes_cbc_encrypt(ByteView key, ByteView iv, ByteView text) {
+  return aes_cbc(key, iv, text, Direction::encrypt);
+}
+
+Result<Bytes> aes_cbc_decrypt(ByteView key, ByteView iv, ByteView text) {
+  return aes_cbc(key, iv, text, Direction::decrypt);
+}
+
+Result<Bytes> hmac_sha256(ByteView key, ByteView message) {
+  Bytes mac(kSha256Size);
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), in(message), message.size(),
+           out(mac), nullptr) == nullptr) {
+    return openssl_failure("HMAC");
+  }
+  return mac;
+}
+
+Result<Secret> sha512(ByteView message) {
+  constexpr size_t kSize = 64;
+  Secret digest(kSize);
+  if (EVP_Digest(message.data(), message.size(), out(digest.writable()), nullptr, EVP_sha512(),
+                 nullptr) != 1) {
+    return openssl_failure("SHA-512");
+  }
+  return digest;
+}
+
+Result<Secret> pbkdf2_sha512(ByteView passphrase, ByteView salt, int iterations, size_t size) {
+  Secret key(size);
+  if (PKCS5_PBKDF2_HMAC(reinterpret_cast<const char*>(passphrase.data()),  // NOLINT
+                        static_cast<int>(passphrase.size()), in(salt),
+                        static_cast<int>(salt.size()), iterations, EVP_sha512(),
+                        static_cast<int>(size), out(key.writable())) != 1) {
+    return openssl_failure("PBKDF2");
+  }
+  return key;
+}
+
+bool equal_in_constant_time(ByteView a, ByteView b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace vtpm

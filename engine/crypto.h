@@ -1,0 +1,32 @@
+// The cryptography that blobs need, as plain functions over bytes. The only file that knows OpenSSL
+// is crypto.cpp.
+//
+// Threads: any. Errors: the functions fail only when OpenSSL cannot provide an algorithm or runs
+// out of memory; that is io, with OpenSSL's words.
+#pragma once
+
+#include <span>
+
+#include "engine/bytes.h"
+#include "engine/result.h"
+#include "engine/secret.h"
+
+namespace vtpm {
+
+inline constexpr size_t kAesBlock = 16;  // bytes
+inline constexpr size_t kSha256Size = 32;
+
+Result<Bytes> random_bytes(size_t count);
+
+// AES-CBC without padding: `text` is a multiple of 16 bytes. `key` has 16 or 32 bytes, `iv` 16.
+Result<Bytes> aes_cbc_encrypt(ByteView key, ByteView iv, ByteView text);
+Result<Bytes> aes_cbc_decrypt(ByteView key, ByteView iv, ByteView text);
+
+Result<Bytes> hmac_sha256(ByteView key, ByteView message);
+Result<Secret> sha512(ByteView message);
+Result<Secret> pbkdf2_sha512(ByteView passphrase, ByteView salt, int iterations, size_t size);
+
+// False also when the sizes differ.
+bool equal_in_constant_time(ByteView a, ByteView b);
+
+}  // namespace vtpm

@@ -1,0 +1,43 @@
+#include "engine/secret.h"
+
+#include <string.h>  // NOLINT: explicit_bzero
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace vtpm {
+
+Secret::Secret(size_t size) : bytes_(std::make_unique<std::byte[]>(size)), size_(size) {  // NOLINT
+  // Without the right to lock memory a key may be swapped out; it is no reason to fail.
+  static_cast<void>(mlock(bytes_.get(), size_));
+}
+
+Secret::Secret(ByteView bytes) : Secret(bytes.size()) {
+  std::ranges::copy(bytes, writable().begin());
+}
+
+Secret::Secret(Secret&& other) noexcept
+    : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    wipe();
+    bytes_ = std::move(other.bytes_);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+Secret::~Secret() {
+  wipe();
+}
+
+void Secret::wipe() {
+  if (bytes_) {
+    explicit_bzero(bytes_.get(), size_);
+    static_cast<void>(munlock(bytes_.get(), size_));
+  }
+}
+
+}  // namespace vtpm

@@ -1,0 +1,87 @@
+#include "engine/secret.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <utility>
+
+#include "ctl/blob_transfer.h"
+#include "tests/support/hex.h"
+#include "tests/support/wiped_memory.h"
+
+namespace vtpm {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(Secret, Made_HasTheBytesInMemoryOfItsOwn) {
+  Bytes bytes = to_bytes("key");
+  Secret secret{ByteView(bytes)};
+
+  EXPECT_EQ(to_bytes(secret.view()), bytes);
+  EXPECT_NE(secret.view().data(), bytes.data());
+  EXPECT_FALSE(secret.empty());
+}
+
+TEST(Secret, MadeOfASize_IsZeroes) {
+  EXPECT_EQ(to_bytes(Secret(4).view()), Bytes(4));
+}
+
+TEST(Secret, Destroyed_IsWiped) {
+  std::optional<Secret> secret(as_bytes("key"));
+  const void* memory = secret->view().data();
+  WipedMemory wiped;
+
+  secret.reset();
+
+  EXPECT_THAT(wiped.ranges(), ElementsAre(WipedMemory::Range{memory, 3}));
+}
+
+TEST(Secret, AssignedTo_IsWipedBefore) {
+  Secret secret(as_bytes("key"));
+  const void* memory = secret.view().data();
+  WipedMemory wiped;
+
+  secret = Secret(as_bytes("other"));
+
+  EXPECT_THAT(wiped.ranges(), Contains(WipedMemory::Range{memory, 3}));
+  EXPECT_EQ(to_bytes(secret.view()), to_bytes("other"));
+}
+
+TEST(Secret, Moved_KeepsItsMemoryAndLeavesNothing) {
+  Secret secret(as_bytes("key"));
+  const void* memory = secret.view().data();
+  WipedMemory wiped;
+
+  Secret other(std::move(secret));
+
+  EXPECT_EQ(other.view().data(), memory);
+  EXPECT_TRUE(secret.empty());  // NOLINT: that is the question
+  EXPECT_THAT(wiped.ranges(), IsEmpty());
+}
+
+TEST(Secret, BlobThatIsAbandoned_IsWipedToo) {
+  BlobTransfer transfer;
+  transfer.begin_get(BlobKind::permanent, to_bytes("state"));
+  WipedMemory wiped;
+
+  transfer.abandon();
+
+  EXPECT_THAT(wiped.ranges(), Contains(testing::Field(&WipedMemory::Range::size, 5u)));
+}
+
+TEST(Secret, BlobOfATransferThatEndsWithItsFile_IsWipedToo) {
+  std::optional<BlobTransfer> transfer(std::in_place);
+  transfer->begin_get(BlobKind::permanent, to_bytes("state"));
+  WipedMemory wiped;
+
+  transfer.reset();
+
+  EXPECT_THAT(wiped.ranges(), Contains(testing::Field(&WipedMemory::Range::size, 5u)));
+}
+
+}  // namespace
+}  // namespace vtpm

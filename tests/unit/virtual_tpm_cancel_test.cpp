@@ -1,0 +1,166 @@
+// A cancel means the command that runs, or else the next one that was accepted, and never another.
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "tests/unit/virtual_tpm_fixture.h"
+
+namespace vtpm {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class Cancel : public VirtualTpmTest {
+ protected:
+  explicit Cancel(TpmVersion version = TpmVersion::tpm20) : VirtualTpmTest(version) {}
+
+  void SetUp() override {
+    power_on_and_start();
+    engine_.executed.clear();
+  }
+  void cancel() { ASSERT_TRUE(tpm_.cancel().has_value()); }
+  ResponseCode execute(VirtualTpm::Pending pending) {
+    return response_code(tpm_.execute(std::move(pending), get_random(8)));
+  }
+  using VirtualTpmTest::execute;
+};
+
+TEST_F(Cancel, NothingPending_DoesNothing) {
+  cancel();
+
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+  EXPECT_FALSE(backoff_.interrupted);
+}
+
+TEST_F(Cancel, RunningCommand_EndsCanceledAndTheNextIsFine) {
+  engine_.hold_long_commands();
+  auto code = std::async(std::launch::async, [&] { return execute(create_primary()); });
+  engine_.wait_until_held();
+
+  cancel();
+
+  EXPECT_EQ(code.get(), rc::canceled);
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+}
+
+TEST_F(Cancel, AcceptedCommand_IsCanceledWithoutReachingTheTpm) {
+  auto pending = tpm_.accept();
+
+  cancel();
+
+  EXPECT_EQ(execute(std::move(pending)), rc::canceled);
+  EXPECT_THAT(engine_.executed, IsEmpty());
+}
+
+TEST_F(Cancel, OfSeveralAcceptedCommands_MeansTheNextOnly) {
+  auto first = tpm_.accept();
+  auto second = tpm_.accept();
+
+  cancel();
+
+  EXPECT_EQ(execute(std::move(first)), rc::canceled);
+  EXPECT_EQ(execute(std::move(second)), rc::success);
+}
+
+TEST_F(Cancel, AcceptedCommandThatIsDropped_TakesTheCancelWithIt) {
+  {
+    auto dropped = tpm_.accept();
+    cancel();
+  }
+
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+}
+
+TEST_F(Cancel, MovedPending_IsTheSameCommand) {
+  auto pending = tpm_.accept();
+  VirtualTpm::Pending moved(std::move(pending));
+  cancel();
+  VirtualTpm::Pending again;
+  again = std::move(moved);
+
+  EXPECT_EQ(execute(std::move(again)), rc::canceled);
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+}
+
+TEST_F(Cancel, CommandAcceptedAfterwards_IsNotMeant) {
+  cancel();
+  auto pending = tpm_.accept();
+
+  EXPECT_EQ(execute(std::move(pending)), rc::success);
+}
+
+TEST_F(Cancel, RunningCommandWhileAnotherWaits_LeavesTheOther) {
+  engine_.hold_long_commands();
+  auto waiting = tpm_.accept();
+  auto code = std::async(std::launch::async, [&] { return execute(create_primary()); });
+  engine_.wait_until_held();
+
+  cancel();
+
+  EXPECT_EQ(code.get(), rc::canceled);
+  EXPECT_EQ(execute(std::move(waiting)), rc::success);
+}
+
+// The moment between a command's beginning and the engine's: the engine hears of it all the same.
+TEST_F(Cancel, InTheMomentBeforeTheEngineBegins_IsNotLost) {
+  engine_.hold_long_commands();
+  engine_.before_execute = [this] { cancel(); };
+
+  EXPECT_EQ(execute(create_primary()), rc::canceled);
+  EXPECT_THAT(engine_.executed, ElementsAre(cc::create_primary));
+}
+
+TEST_F(Cancel, DuringTheBackOff_EndsTheWaitAndTheCommand) {
+  engine_.answers.assign(100, rc::retry);
+  backoff_.during_wait = [this] { cancel(); };
+
+  EXPECT_EQ(execute(get_random(8)), rc::canceled);
+
+  EXPECT_THAT(backoff_.waits, ElementsAre(milliseconds(20)));
+  EXPECT_THAT(engine_.executed, SizeIs(1));
+}
+
+TEST_F(Cancel, AfterTheEnginesAnswerToRetry_DoesNotWaitAtAll) {
+  engine_.answers.assign(100, rc::retry);
+  engine_.before_execute = [this] { cancel(); };
+
+  EXPECT_EQ(execute(get_random(8)), rc::canceled);
+
+  EXPECT_THAT(backoff_.waits, IsEmpty());
+}
+
+TEST_F(Cancel, DuringTheBackOff_DoesNotMeetTheNextCommand) {
+  engine_.answers = {rc::retry};
+  backoff_.during_wait = [this] { cancel(); };
+  execute(get_random(8));
+
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+}
+
+TEST_F(Cancel, AcceptedCommand_DoesNotStopTheShutdownAtPowerOff) {
+  auto pending = tpm_.accept();
+  cancel();
+  engine_.answers = {rc::retry};
+
+  tpm_.power_off();
+
+  EXPECT_THAT(engine_.commands_at_power_off,
+              testing::Contains(shutdown_command(ShutdownType::state)).Times(2));
+}
+
+class Cancel12 : public Cancel {
+ protected:
+  Cancel12() : Cancel(TpmVersion::tpm12) {}
+};
+
+TEST_F(Cancel12, IsUnsupportedAndHarmless) {
+  EXPECT_EQ(tpm_.cancel().error().code, Errc::unsupported);
+
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+}
+
+}  // namespace
+}  // namespace vtpm

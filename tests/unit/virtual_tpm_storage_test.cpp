@@ -1,0 +1,173 @@
+// Nothing is written without the store's lock (docs/decisions/0006), and state by the power cycle's
+// rules.
+#include <gmock/gmock.h>
+
+#include "tests/support/must.h"
+#include "tests/unit/virtual_tpm_fixture.h"
+
+namespace vtpm {
+namespace {
+
+constexpr BlobName kPermanent{TpmVersion::tpm20, BlobKind::permanent};
+
+class Storage : public VirtualTpmTest {
+ protected:
+  explicit Storage(TpmVersion version = TpmVersion::tpm20) : VirtualTpmTest(version) {}
+};
+
+TEST_F(Storage, Made_IsNotLocked) {
+  EXPECT_FALSE(tpm_.storage_locked());
+  EXPECT_EQ(tpm_.storage(), "memory");
+}
+
+TEST_F(Storage, PowerOn_TakesTheLock) {
+  power_on();
+
+  EXPECT_TRUE(tpm_.storage_locked());
+  EXPECT_TRUE(store_.locked);
+}
+
+TEST_F(Storage, PowerOnWhileAnotherHasTheLock_IsFailedAndLoadsNothing) {
+  store_.held_by_another = true;
+
+  EXPECT_EQ(tpm_.power_on().error().code, Errc::busy);
+
+  EXPECT_EQ(tpm_.phase(), Phase::failed);
+  EXPECT_EQ(engine_.power_ons, 0);
+  EXPECT_EQ(store_.loads, 0);
+}
+
+TEST_F(Storage, LockWhileOff_ChangesNoPhase) {
+  must(tpm_.lock_storage());
+  must(tpm_.lock_storage());
+
+  EXPECT_EQ(tpm_.phase(), Phase::off);
+  EXPECT_EQ(store_.lock_attempts, 1);
+}
+
+TEST_F(Storage, ReleaseWithoutTheLock_IsNoError) {
+  tpm_.release_storage();
+
+  EXPECT_FALSE(tpm_.storage_locked());
+}
+
+TEST_F(Storage, PowerOff_KeepsTheLock) {
+  power_on();
+
+  tpm_.power_off();
+
+  EXPECT_TRUE(store_.locked);
+}
+
+TEST_F(Storage, LockWhileAnotherHasIt_IsBusyAndStaysReleased) {
+  power_on_and_start();
+  tpm_.release_storage();
+  store_.held_by_another = true;
+
+  EXPECT_EQ(tpm_.lock_storage().error().code, Errc::busy);
+
+  EXPECT_EQ(tpm_.phase(), Phase::on);
+  EXPECT_FALSE(tpm_.storage_locked());
+}
+
+TEST_F(Storage, PowerOffWhileReleased_SendsNoShutdown) {
+  power_on_and_start();
+  tpm_.release_storage();
+  engine_.commands.clear();
+
+  tpm_.power_off();
+
+  EXPECT_THAT(engine_.commands_at_power_off, testing::IsEmpty());
+}
+
+TEST_F(Storage, QueryOfTheBufferSizeBeforeStartupWhileReleased_IsToldToRetry) {
+  power_on();
+  tpm_.release_storage();
+
+  EXPECT_EQ(execute(buffer_size_query()), rc::retry);
+}
+
+TEST_F(Storage, StateThatVanishedWhileReleased_IsAFault) {
+  power_on_and_start();
+  tpm_.release_storage();
+  store_.blobs.clear();
+
+  EXPECT_EQ(tpm_.lock_storage().error().code, Errc::corrupt);
+
+  EXPECT_EQ(tpm_.phase(), Phase::failed);
+  EXPECT_THAT(store_.blobs, testing::IsEmpty());
+}
+
+TEST_F(Storage, StateOfAnotherMakerAfterStop_IsNoFault) {
+  power_on_and_start();
+  tpm_.release_storage();
+  tpm_.power_off();
+  store_.put(kPermanent, hex("0a0b0c0d"));
+
+  must(tpm_.lock_storage());
+
+  EXPECT_EQ(tpm_.phase(), Phase::off);
+}
+
+class Storage12 : public Storage {
+ protected:
+  Storage12() : Storage(TpmVersion::tpm12) {}
+};
+
+TEST_F(Storage12, CommandWhileReleased_IsToldToRetryInItsVersionsWay) {
+  must(tpm_.power_on());
+  tpm_.release_storage();
+
+  EXPECT_EQ(tpm_.execute(get_random(8)), hex("00c4 0000000a 00000800"));
+}
+
+// -- phases of state requests --
+
+TEST_F(Storage, GetStateWhileOff_IsWrongPhase) {
+  EXPECT_EQ(tpm_.get_state(BlobKind::permanent).error().code, Errc::wrong_phase);
+}
+
+TEST_F(Storage, SetStateWhileOnOrEnded_IsWrongPhase) {
+  power_on();
+  EXPECT_EQ(tpm_.set_state(BlobKind::permanent, as_bytes("p")).error().code, Errc::wrong_phase);
+  tpm_.end();
+  EXPECT_EQ(tpm_.set_state(BlobKind::permanent, as_bytes("p")).error().code, Errc::wrong_phase);
+}
+
+TEST_F(Storage, SetStateInFailureMode_IsPossible) {
+  power_on_and_start();
+  fail_a_commit();
+
+  EXPECT_TRUE(tpm_.set_state(BlobKind::permanent, as_bytes("p")).has_value());
+}
+
+TEST_F(Storage, SetVersionInFailureMode_IsPossible) {
+  power_on_and_start();
+  fail_a_commit();
+
+  EXPECT_TRUE(tpm_.set_version(TpmVersion::tpm12).has_value());
+  EXPECT_EQ(tpm_.version(), TpmVersion::tpm12);
+}
+
+TEST_F(Storage, SetVersionWhenEnded_IsWrongPhase) {
+  tpm_.end();
+
+  EXPECT_EQ(tpm_.set_version(TpmVersion::tpm12).error().code, Errc::wrong_phase);
+}
+
+TEST_F(Storage, StoreVolatileWhileReleased_IsBusy) {
+  power_on_and_start();
+  tpm_.release_storage();
+
+  EXPECT_EQ(tpm_.store_volatile().error().code, Errc::busy);
+}
+
+TEST_F(Storage, CommandsExecuted_AreCounted) {
+  power_on_and_start();
+  execute(get_random(8));
+
+  EXPECT_EQ(tpm_.commands(), 2u);
+}
+
+}  // namespace
+}  // namespace vtpm
