@@ -72,7 +72,9 @@ void flatten(const Json& json, const std::string& label, Lines& lines) {
     return;
   }
   for (const auto& [key, value] : json.items()) {
-    flatten(value, label.empty() ? key : label + " " + key, lines);
+    std::string inner = label.empty() ? "" : label + " ";
+    inner += key;
+    flatten(value, inner, lines);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -25,7 +26,7 @@ class Report {
   // A line break in `words` goes on in the value's column.
   Report& add(std::string key, Value value, std::string words);
   // For values that people read as they are.
-  Report& add(std::string key, const std::string& text) { return add(key, text, text); }
+  Report& add(std::string key, const std::string& text) { return add(std::move(key), text, text); }
   Report& add(std::string key, uint64_t number) {
     return add(std::move(key), number, std::to_string(number));
   }

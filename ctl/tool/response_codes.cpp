@@ -150,8 +150,8 @@ TpmVersion family_of_response(uint16_t tag) {
 
 std::string hex_number(uint64_t number, unsigned digits) {
   std::array<char, 24> text{};
-  std::snprintf(text.data(), text.size(), "0x%0*llx", static_cast<int>(digits),
-                static_cast<unsigned long long>(number));
+  static_cast<void>(std::snprintf(text.data(), text.size(), "0x%0*llx", static_cast<int>(digits),
+                                  static_cast<unsigned long long>(number)));
   return text.data();
 }
 

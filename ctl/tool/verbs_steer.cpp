@@ -11,7 +11,7 @@ namespace vtpm::verb {
 namespace {
 
 // The longest text that a command of the largest size can be, written with some space in it.
-constexpr size_t kMostHexText = 16 * VTPM_COMMAND_MAX;
+constexpr size_t kMostHexText = size_t{16} * VTPM_COMMAND_MAX;
 
 vtpm_locality locality_structure(Locality locality) {
   vtpm_locality structure{};

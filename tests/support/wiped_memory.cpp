@@ -24,6 +24,7 @@ WipedMemory::~WipedMemory() {
 }  // namespace vtpm
 
 // With and without _FORTIFY_SOURCE.
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker's names
 extern "C" {
 void __real_explicit_bzero(void* begin, size_t size);
 void __real___explicit_bzero_chk(void* begin, size_t size, size_t known);
@@ -38,3 +39,4 @@ void __wrap___explicit_bzero_chk(void* begin, size_t size, size_t known) {
   vtpm::note(begin, size);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier)

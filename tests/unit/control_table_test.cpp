@@ -91,8 +91,11 @@ TEST(ControlTable, UnknownNumber_HasNoRow) {
 
 std::set<uint32_t> numbers_where(bool (*holds)(const ControlRow&)) {
   std::set<uint32_t> numbers;
-  std::ranges::for_each(control_table() | std::views::filter(holds),
-                        [&](const ControlRow& row) { numbers.insert(row.number); });
+  for (const ControlRow& row : control_table()) {
+    if (holds(row)) {
+      numbers.insert(row.number);
+    }
+  }
   return numbers;
 }
 
