@@ -18,7 +18,9 @@ void BlobTransfer::abandon() {
 
 // A blob holds a TPM's secrets.
 void BlobTransfer::forget() {
-  explicit_bzero(blob_.data(), blob_.size());
+  if (!blob_.empty()) {
+    explicit_bzero(blob_.data(), blob_.size());
+  }
   blob_.clear();
   offset_ = 0;
   state_ = State::idle;
