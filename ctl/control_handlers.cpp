@@ -306,7 +306,7 @@ ControlOutcome get_stateblob(ControlCall& call, const vtpm_get_state& request) {
   }
   response.resp.totlength = static_cast<uint32_t>(piece->total);
   response.resp.length = static_cast<uint32_t>(piece->bytes.size());
-  std::memcpy(response.resp.data, piece->bytes.data(), piece->bytes.size());
+  std::ranges::copy(piece->bytes, std::as_writable_bytes(std::span(response.resp.data)).begin());
   return bytes_of(response);
 }
 
