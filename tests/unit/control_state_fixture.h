@@ -33,7 +33,7 @@ class StateBlobTest : public ControlSurfaceTest {
     auto request = std::make_unique<vtpm_set_state>();
     request->req.type = type;
     request->req.length = length;
-    std::memcpy(request->req.data, piece.data(), piece.size());
+    std::ranges::copy(piece, std::as_writable_bytes(std::span(request->req.data)).begin());
     return ask(VTPM_SET_STATEBLOB, view_of(*request));
   }
   Result<Bytes> set(uint32_t type, ByteView piece) {
