@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -68,7 +69,7 @@ class MemoryStore : public StateStore {
   std::vector<std::pair<BlobName, Bytes>> blobs;
   bool fail_loads = false;
   bool fail_stores = false;
-  bool held_by_another = false;  // lock() is refused
+  std::atomic<bool> held_by_another = false;  // lock() is refused; any thread
   bool locked = false;
   int loads = 0;
   int stores = 0;
