@@ -6,6 +6,8 @@ import struct
 RSA_SLOWEST = 3072  # bits; the slowest key that the library makes
 
 OWNER = 0x40000001
+NULL = 0x40000007
+CC_SIGN = 0x15D
 PASSWORD_SESSION = struct.pack(">IIHBH", 9, 0x40000009, 0, 0, 0)
 
 
@@ -36,6 +38,37 @@ def nv_define(index, size):
     public = struct.pack(">IHIHH", index, 0x000B, 0x00020002, 0, size)
     body = struct.pack(">I", OWNER) + PASSWORD_SESSION + struct.pack(">HH", 0, len(public)) + public
     return command(0x12A, body, sessions=True)
+
+
+def nv_write(index, data):
+    body = struct.pack(">II", OWNER, index) + PASSWORD_SESSION
+    return command(0x137, body + struct.pack(">H", len(data)) + data + struct.pack(">H", 0), sessions=True)
+
+
+def nv_read(index, size):
+    return command(0x14E, struct.pack(">II", OWNER, index) + PASSWORD_SESSION + struct.pack(">HH", size, 0), sessions=True)
+
+
+def read_public(handle):
+    return command(0x173, struct.pack(">I", handle))
+
+
+def start_policy_session():
+    nonce = os.urandom(16)
+    body = struct.pack(">IIH", NULL, NULL, len(nonce)) + nonce + struct.pack(">HBHH", 0, 1, 0x0010, 0x000B)
+    return command(0x176, body)
+
+
+def policy_command_code(session, code):
+    return command(0x16C, struct.pack(">II", session, code))
+
+
+def policy_auth_value(session):
+    return command(0x16B, struct.pack(">I", session))
+
+
+def policy_get_digest(session):
+    return command(0x189, struct.pack(">I", session))
 
 
 def pcr_extend(index, digest):
