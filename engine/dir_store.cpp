@@ -88,7 +88,10 @@ Result<void> make_directory(const std::string& path) {
   if (errno == EEXIST) {
     return {};
   }
-  return system_failure("cannot make the state directory " + path, errno);
+  // A missing parent may be a file system that is not mounted: nothing is put in its place.
+  std::string remedy = errno == ENOENT ? ". Make or mount the directory that it is in first" : "";
+  Error error = system_failure("cannot make the state directory " + path, errno).value();
+  return failure(error.code, error.message + remedy);
 }
 
 // Who holds the lock, as far as can be known: the holder writes its number into the file.

@@ -176,15 +176,16 @@ void VirtualTpm::enter(Event event, const std::string& reason) {
 VirtualTpm::Pending VirtualTpm::accept() {
   MutexLock lock(cancel_mutex_);
   ++pending_;
-  return Pending(*this);
+  return {*this, locality_};
 }
 
 Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Locality> locality) {
   MutexLock lock(mutex_);
   auto header = parse_command_header(command);
   busy_for_long_ = header && is_long_running(version(), header->code);
+  Locality chosen = locality.value_or(pending.locality_);
   begin_running(std::move(pending));
-  Bytes response = respond(command, locality.value_or(locality_));
+  Bytes response = respond(command, chosen);
   end_running();
   busy_for_long_ = false;
   return response;

@@ -41,17 +41,20 @@ class VirtualTpm {
   class Pending {
    public:
     Pending() = default;
-    Pending(Pending&& other) noexcept : tpm_(std::exchange(other.tpm_, nullptr)) {}
+    Pending(Pending&& other) noexcept
+        : tpm_(std::exchange(other.tpm_, nullptr)), locality_(other.locality_) {}
     Pending& operator=(Pending&& other) noexcept {
       std::swap(tpm_, other.tpm_);
+      std::swap(locality_, other.locality_);
       return *this;
     }
     ~Pending();
 
    private:
     friend class VirtualTpm;
-    explicit Pending(VirtualTpm& tpm) : tpm_(&tpm) {}
+    Pending(VirtualTpm& tpm, Locality locality) : tpm_(&tpm), locality_(locality) {}
     VirtualTpm* tpm_ = nullptr;
+    Locality locality_{};  // that was set when the command was accepted
   };
 
   VirtualTpm(Engine& engine, StateStore& store, Backoff& backoff, VirtualTpmOptions options = {});
@@ -112,7 +115,7 @@ class VirtualTpm {
   // it does nothing. Errors: unsupported for TPM 1.2.
   Result<void> cancel();
 
-  // For commands that begin after this call. Never blocks.
+  // For commands that are accepted after this call. Never blocks.
   void set_locality(Locality locality) { locality_ = locality; }
   [[nodiscard]] Locality locality() const { return locality_; }
 

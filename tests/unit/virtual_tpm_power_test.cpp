@@ -167,6 +167,17 @@ TEST_F(PowerCycle, StoredVolatileToBeDiscarded_IsGoneAfterPowerOn) {
   EXPECT_EQ(execute(get_random(8)), rc::success) << "resumed all the same";
 }
 
+TEST_F(PowerCycle, Locality_SetAfterACommandWasAccepted_IsForTheNext) {
+  power_on_and_start();
+  tpm_.set_locality(Locality{2});
+  auto pending = tpm_.accept();
+  tpm_.set_locality(Locality{0});
+
+  tpm_.execute(std::move(pending), get_random(8));
+
+  EXPECT_EQ(engine_.last_locality, Locality{2});
+}
+
 TEST_F(PowerCycle, Locality_GoesWithEachCommandAndSurvivesPowerCycles) {
   tpm_.set_locality(Locality{3});
   power_on_and_start();

@@ -30,7 +30,7 @@ FIELDS = {
 
 # Structures that the daemon answers whole, when it does what was asked.
 ANSWERED_WHOLE = {"GET_CAPABILITY", "GET_TPMESTABLISHED", "GET_STATEBLOB", "GET_CONFIG", "SET_BUFFERSIZE", "GET_INFO",
-                  "EXECUTE", "GET_STATUS"}  # fmt: skip
+                  "EXECUTE", "GET_STATUS"}
 
 
 def documented_rows():
@@ -38,7 +38,7 @@ def documented_rows():
         rows = [match for match in map(ROW.match, page) if match]
     assert len(rows) == 21, len(rows)
     return [(name, int(number, 16), int(size), phases.split(", ")) for name, number, size, phases in
-            (row.groups() for row in rows)]  # fmt: skip
+            (row.groups() for row in rows)]
 
 
 def files_of(state):
