@@ -23,7 +23,7 @@ std::unique_ptr<Engine> make_libtpms(TpmVersion version, StateStore& store, bool
       .value();
 }
 
-// The state that TPMLIB_VolatileAll_Store gives; control requests that carry it come later.
+// What TPMLIB_VolatileAll_Store gives is what the library wants in the store.
 Bytes take_libtpms_volatile() {
   unsigned char* data = nullptr;
   uint32_t length = 0;
@@ -96,6 +96,7 @@ EngineKind fake() {
           [](uint8_t which) {
             return tpm2_command(FakeEngine::kRecall, BigEndianWriter().u32(which).take());
           },
+      .any_blob_will_do = true,
       .take_volatile = [] { return to_bytes("volatile"); },
   };
 }

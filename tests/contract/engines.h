@@ -31,6 +31,9 @@ struct EngineKind {
   std::function<Bytes(uint8_t which)> remember;
   std::function<Bytes(uint8_t which)> recall;
 
+  // Whether the engine cannot tell a blob from half of one.
+  bool any_blob_will_do = false;
+
   // A volatile blob of the engine as it is now, as the store keeps it.
   std::function<Bytes()> take_volatile;
 };

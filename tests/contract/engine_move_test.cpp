@@ -1,0 +1,112 @@
+// State as blobs: what engine/engine.h promises about taking it out of one TPM and giving it to
+// another, held against every engine.
+#include <gtest/gtest.h>
+
+#include "tests/contract/engine_fixture.h"
+
+namespace vtpm {
+namespace {
+
+class MoveContract : public EngineContract {
+ protected:
+  // A TPM in use, whose blobs are taken while it runs; then an engine on an empty storage.
+  void SetUp() override {
+    EngineContract::SetUp();
+    power_on_and_start();
+    ASSERT_EQ(send(kind().remember(1)), rc::success);
+    int stores = store_.stores;
+    permanent_ = engine_->get_state(BlobKind::permanent).value();
+    volatile_ = engine_->get_state(BlobKind::volatile_state).value();
+    ASSERT_EQ(store_.stores, stores) << "taking the blobs wrote something";
+    store_.blobs.clear();
+    make();
+  }
+
+  Bytes permanent_;
+  Bytes volatile_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Engines, MoveContract, testing::ValuesIn(engine_kinds()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(MoveContract, BothBlobs_GoOnWhereTheSourceWas) {
+  ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+  ASSERT_TRUE(engine_->set_state(BlobKind::volatile_state, volatile_));
+
+  EXPECT_EQ(power_on().value(), PoweredOn::resumed);
+
+  EXPECT_EQ(send(kind().recall(1)), rc::success);
+}
+
+TEST_P(MoveContract, PermanentAlone_IsATpmThatWasReset) {
+  ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+
+  EXPECT_EQ(power_on().value(), PoweredOn::reset);
+
+  ASSERT_EQ(send(startup()), rc::success);
+  EXPECT_EQ(send(kind().recall(1)), rc::success);
+}
+
+TEST_P(MoveContract, Given_IsWrittenByThePowerOnAndNotBefore) {
+  ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+  EXPECT_EQ(store_.find(blob(BlobKind::permanent)), nullptr);
+
+  ASSERT_TRUE(power_on());
+
+  EXPECT_NE(store_.find(blob(BlobKind::permanent)), nullptr);
+}
+
+TEST_P(MoveContract, Given_SupersedesWhatIsStored) {
+  power_on_and_start();
+  ASSERT_EQ(send(kind().remember(2)), rc::success);
+  engine_->power_off();
+
+  ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+  power_on_and_start();
+
+  EXPECT_EQ(send(kind().recall(1)), rc::success);
+  EXPECT_NE(send(kind().recall(2)), rc::success);
+}
+
+TEST_P(MoveContract, Given_IsUsedOnce) {
+  ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+  power_on_and_start();
+  ASSERT_EQ(send(kind().remember(2)), rc::success);
+  engine_->power_off();
+
+  power_on_and_start();
+
+  EXPECT_EQ(send(kind().recall(2)), rc::success) << "the given state came back";
+}
+
+TEST_P(MoveContract, Garbage_IsRefusedAndForgotten) {
+  EXPECT_FALSE(engine_->set_state(BlobKind::permanent, Bytes(100, std::byte{0xFF})));
+
+  power_on_and_start();
+  EXPECT_NE(send(kind().recall(1)), rc::success);
+}
+
+TEST_P(MoveContract, BlobCutAtEveryPlace_IsRefused) {
+  for (size_t size = 1; size < permanent_.size(); size += permanent_.size() / 50 + 1) {
+    auto cut = ByteView(permanent_).first(size);
+    EXPECT_EQ(engine_->set_state(BlobKind::permanent, cut).has_value(), kind().any_blob_will_do)
+        << size;
+  }
+}
+
+TEST_P(MoveContract, VolatileWithoutPermanent_IsRefused) {
+  EXPECT_FALSE(engine_->set_state(BlobKind::volatile_state, volatile_));
+}
+
+TEST_P(MoveContract, GetState_WhileOff_IsRefused) {
+  EXPECT_EQ(engine_->get_state(BlobKind::permanent).error().code, Errc::wrong_phase);
+}
+
+TEST_P(MoveContract, TwoBlobsOfOneMoment_AreTheSame) {
+  power_on_and_start();
+  EXPECT_EQ(engine_->get_state(BlobKind::permanent).value(),
+            engine_->get_state(BlobKind::permanent).value());
+}
+
+}  // namespace
+}  // namespace vtpm
