@@ -2,8 +2,10 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <chrono>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 #include "cuse/control_node.h"
 #include "cuse/process.h"
@@ -25,6 +27,27 @@ void log_phase_change(Phase phase, Event event, const std::string& reason) {
     log::debug("the TPM is " + std::string(name(phase)) + " after " + std::string(name(event)));
   }
 }
+
+// A guest that tries again and again does not fill the log: the same thing is said once a minute.
+class UndoneLog {
+ public:
+  void operator()(CommandCode command, const std::string& reason) {
+    std::ostringstream text;
+    text << "command 0x" << std::hex << static_cast<uint32_t>(command)
+         << " was undone: its change could not be stored: " << reason
+         << ". Commands that change nothing go on, and others do once the storage is back";
+    auto now = std::chrono::steady_clock::now();
+    if (text.str() != last_ || now - said_ > std::chrono::minutes(1)) {
+      last_ = text.str();
+      said_ = now;
+      log::error(last_);
+    }
+  }
+
+ private:
+  std::string last_;
+  std::chrono::steady_clock::time_point said_;
+};
 
 Result<std::unique_ptr<StateStore>> open_store(const Options& options) {
   auto store = DirStore::open(options.state_directory, options.create);
@@ -118,6 +141,7 @@ class ServedTpm {
                                                           : PowerSwitch::independent,
                    options.access}) {
     tpm_.on_phase_change(log_phase_change);
+    tpm_.on_undone(UndoneLog());
   }
 
   // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then

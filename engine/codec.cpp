@@ -114,6 +114,17 @@ Bytes failure_response(TpmVersion version) {
   return error_response(version, version == TpmVersion::tpm20 ? rc::failure : rc::tpm12_fail);
 }
 
+// Not among them: what takes an authorization, since a wrong one may be counted, and what touches
+// PCRs, since that may end the state that Shutdown left.
+bool never_writes(TpmVersion version, CommandCode code) {
+  constexpr std::array kTpm20 = {cc::flush_context,  cc::nv_read_public, cc::read_public,
+                                 cc::get_capability, cc::get_random,     cc::pcr_read,
+                                 cc::read_clock};
+  constexpr std::array kTpm12 = {ordinal::pcr_read, ordinal::get_random, ordinal::get_capability};
+  return version == TpmVersion::tpm20 ? std::ranges::find(kTpm20, code) != kTpm20.end()
+                                      : std::ranges::find(kTpm12, code) != kTpm12.end();
+}
+
 bool is_long_running(TpmVersion version, CommandCode code) {
   if (version == TpmVersion::tpm20) {
     return std::ranges::find(kLongTpm20, code) != kLongTpm20.end();

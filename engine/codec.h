@@ -58,6 +58,9 @@ Bytes error_response(TpmVersion version, ResponseCode code);
 // clients tell the versions apart by the tag, even before power-on.
 Bytes failure_response(TpmVersion version);
 
+// True for the frequent commands that write no state, whatever comes of them; false when unknown.
+bool never_writes(TpmVersion version, CommandCode code);
+
 // True for commands that may compute for long: making keys, self tests.
 bool is_long_running(TpmVersion version, CommandCode code);
 

@@ -52,9 +52,11 @@ class Engine {
   // Takes power away without a word to the TPM; a TPM 2.0 wants TPM2_Shutdown first.
   virtual void power_off() = 0;
 
-  // One command. The response is valid until the next call of execute() or power_off(). `canceled`
-  // is looked at once cancel() would be heard, so that a cancel in the moment before is not lost.
-  // Errors: wrong_phase when the engine is off.
+  // One command; what it changed is durable when this returns. The response is valid until the next
+  // call of execute() or power_off(). `canceled` is looked at once cancel() would be heard, so that
+  // a cancel in the moment before is not lost.
+  // Errors: wrong_phase when the engine is off; the store's when the change could not be stored:
+  // the TPM is then as it was before the command, or, if even that fails, in failure mode.
   virtual Result<ByteView> execute(ByteView command, Locality locality,
                                    const std::atomic<bool>& canceled) = 0;
   Result<ByteView> execute(ByteView command, Locality locality) {

@@ -18,7 +18,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "engine/cancel_window.h"
 #include "engine/codec.h"
@@ -109,11 +112,12 @@ class Adapter final : public LibtpmsEngine {
     superseded_ = given_.permanent;
     given_ = {};
     TPM_RESULT result = TPMLIB_MainInit();
-    // A new TPM 2.0 that could not be stored is a success to libtpms 0.9.
     superseded_ = false;
-    if (result != TPM_SUCCESS || store_error_) {
+    auto committed = result == TPM_SUCCESS ? commit() : Result<void>();
+    if (result != TPM_SUCCESS || store_error_ || !committed) {
       TPMLIB_Terminate();  // MainInit leaves the library half-initialised when it fails
-      return power_on_failure(result);
+      changes_.clear();
+      return committed ? power_on_failure(result) : tl::unexpected(committed.error());
     }
     on_ = true;
     if (stored == StoredVolatile::discard) {
@@ -142,23 +146,15 @@ class Adapter final : public LibtpmsEngine {
       return failure(Errc::invalid, "a command of more than 4096 bytes");
     }
     locality_ = locality;
-    // libtpms takes the command by a pointer to non-const.
-    std::ranges::copy(command, command_.begin());
-    uint32_t size = 0;
-    cancel_window_.open();
-    if (canceled) {
-      cancel_window_.cancel();
+    std::optional<Snapshot> before;
+    auto header = parse_command_header(command);
+    if (header && !never_writes(version_, header->code)) {
+      before = take_snapshot();
     }
-    TPM_RESULT result = TPMLIB_Process(&response_, &size, &response_capacity_,
-                                       reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
-                                       static_cast<uint32_t>(command.size()));
-    cancel_window_.close();
-    if (result != TPM_SUCCESS || size < kHeaderSize) {
-      failure_mode_ = true;
-      fallback_ = failure_response(version_);
-      return ByteView(fallback_);
+    ByteView response = process(command, canceled);
+    if (auto done = commit_or_undo(before); !done) {
+      return tl::unexpected(done.error());
     }
-    ByteView response = std::as_bytes(std::span(response_, size));
     failure_mode_ = failure_mode_ || tells_failure_mode(response);
     return response;
   }
@@ -181,16 +177,16 @@ class Adapter final : public LibtpmsEngine {
 
   Result<void> reset_established(Locality locality) override {
     locality_ = locality;
-    return while_on(TPM_IO_TpmEstablished_Reset);
+    return durably(TPM_IO_TpmEstablished_Reset);
   }
 
-  Result<void> hash_start() override { return while_on(TPM_IO_Hash_Start); }
+  Result<void> hash_start() override { return durably(TPM_IO_Hash_Start); }
 
   Result<void> hash_data(ByteView data) override {
-    return while_on([&] { return TPM_IO_Hash_Data(library_bytes(data), size_of(data)); });
+    return durably([&] { return TPM_IO_Hash_Data(library_bytes(data), size_of(data)); });
   }
 
-  Result<void> hash_end() override { return while_on(TPM_IO_Hash_End); }
+  Result<void> hash_end() override { return durably(TPM_IO_Hash_End); }
 
   Result<Bytes> get_state(BlobKind kind) override {
     unsigned char* data = nullptr;
@@ -247,6 +243,10 @@ class Adapter final : public LibtpmsEngine {
     if (!kind) {
       return failure(Errc::not_found, std::string("no state is named ") + name);
     }
+    if (auto changed = changes_.find(*kind); changed != changes_.end()) {
+      return changed->second ? *changed->second
+                             : Result<Bytes>(failure(Errc::not_found, "it was removed"));
+    }
     if (superseded_ && *kind == BlobKind::permanent) {
       // What is stored may be damaged: that is why another state was given.
       return failure(Errc::not_found, "another state was given in its place");
@@ -256,17 +256,14 @@ class Adapter final : public LibtpmsEngine {
     return blob;
   }
 
+  // What the library stores and removes is done when it has returned: a store that fails within a
+  // command would put it into failure mode for good.
   Result<void> store(const char* name, ByteView data) {
-    auto kind = kind_of(name);
-    if (!kind) {
-      return failure(Errc::unsupported, std::string("no place for state named ") + name);
-    }
-    return remember(store_.store({version_, *kind}, data));
+    return change(name, Bytes(data.begin(), data.end()));
   }
 
   Result<void> remove(const char* name) {
-    auto kind = kind_of(name);
-    return kind ? remember(store_.remove({version_, *kind})) : Result<void>();
+    return kind_of(name) ? change(name, std::nullopt) : Result<void>();
   }
 
   // The store threw instead of answering, for want of memory most likely.
@@ -317,6 +314,110 @@ class Adapter final : public LibtpmsEngine {
     return checked(call());
   }
 
+  // -- Commits --
+
+  // The whole TPM, as it was before a command.
+  struct Snapshot {
+    Bytes permanent;
+    Bytes volatile_state;
+  };
+
+  // Nothing when the library cannot give it: it may be in its failure mode.
+  std::optional<Snapshot> take_snapshot() {
+    auto permanent = get_state(BlobKind::permanent);
+    auto volatile_state = get_state(BlobKind::volatile_state);
+    if (failure_mode_ || !permanent || !volatile_state) {
+      return std::nullopt;
+    }
+    return Snapshot{std::move(*permanent), std::move(*volatile_state)};
+  }
+
+  Result<void> change(const char* name, std::optional<Bytes> to) {
+    auto kind = kind_of(name);
+    if (!kind) {
+      return failure(Errc::unsupported, std::string("no place for state named ") + name);
+    }
+    if (!restoring_) {
+      changes_[*kind] = std::move(to);
+    }
+    return {};
+  }
+
+  // Makes durable what the library wanted stored. The permanent state comes last: it is what
+  // counts.
+  Result<void> commit() {
+    auto changes = std::exchange(changes_, {});
+    try {
+      for (const auto& [kind, to] : changes) {
+        BlobName name{version_, kind};
+        if (auto done = to ? store_.store(name, *to) : store_.remove(name); !done) {
+          return done;
+        }
+      }
+    } catch (const std::exception& exception) {  // want of memory most likely
+      return failure(Errc::io, exception.what());
+    }
+    return {};
+  }
+
+  // After a commit that failed the TPM is what it was before the command, as if that had never
+  // come.
+  Result<void> commit_or_undo(const std::optional<Snapshot>& before) {
+    auto committed = commit();
+    if (!committed && !(before && restore(*before))) {
+      power_off();
+      failure_mode_ = true;
+    }
+    return committed;
+  }
+
+  bool restore(const Snapshot& snapshot) {
+    TPMLIB_Terminate();
+    on_ = false;
+    restoring_ = true;
+    bool restored = set_state(BlobKind::permanent, snapshot.permanent) &&
+                    set_state(BlobKind::volatile_state, snapshot.volatile_state) &&
+                    TPMLIB_MainInit() == TPM_SUCCESS;
+    restoring_ = false;
+    given_ = {};
+    if (!restored) {
+      TPMLIB_Terminate();
+    }
+    on_ = restored;
+    // A store may have failed when the new state was in its place already.
+    static_cast<void>(change(TPM_PERMANENT_ALL_NAME, snapshot.permanent) && commit());
+    return restored;
+  }
+
+  // A call that may write, other than a command.
+  template <class Call>
+  Result<void> durably(Call call) {
+    auto before = on_ ? take_snapshot() : std::nullopt;
+    auto done = while_on(call);
+    auto committed = on_ ? commit_or_undo(before) : Result<void>();
+    return committed ? done : committed;
+  }
+
+  ByteView process(ByteView command, const std::atomic<bool>& canceled) {
+    // libtpms takes the command by a pointer to non-const.
+    std::ranges::copy(command, command_.begin());
+    uint32_t size = 0;
+    cancel_window_.open();
+    if (canceled) {
+      cancel_window_.cancel();
+    }
+    TPM_RESULT result = TPMLIB_Process(&response_, &size, &response_capacity_,
+                                       reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
+                                       static_cast<uint32_t>(command.size()));
+    cancel_window_.close();
+    if (result != TPM_SUCCESS || size < kHeaderSize) {
+      failure_mode_ = true;
+      fallback_ = failure_response(version_);
+      return fallback_;
+    }
+    return std::as_bytes(std::span(response_, size));
+  }
+
   Result<void> check_state_exists() {
     if (options_.may_manufacture || given_.permanent) {
       return {};
@@ -349,15 +450,11 @@ class Adapter final : public LibtpmsEngine {
                                   in_words(result) + ")");
   }
 
-  // A TPM 2.0 answers everything but two queries with TPM_RC_FAILURE from then on. A failed commit
+  // A TPM 2.0 answers everything but two queries with TPM_RC_FAILURE from then on. A failed load
   // leads there too, with either version.
   [[nodiscard]] bool tells_failure_mode(ByteView response) const {
-    return store_failed_during_command() ||
+    return store_error_.has_value() ||
            (version_ == TpmVersion::tpm20 && response_code(response) == rc::failure);
-  }
-
-  [[nodiscard]] bool store_failed_during_command() const {
-    return store_error_.has_value();
   }
 
   // Keeps the first real failure for the message; "not there" is an answer, not a failure.
@@ -383,6 +480,10 @@ class Adapter final : public LibtpmsEngine {
   bool superseded_ = false;  // during power_on(): the permanent state is the one that was given
   Locality locality_{};
   std::optional<Error> store_error_;
+  // What the library wanted stored (bytes) or removed (nothing) and commit() has yet to do. In the
+  // order of commits.
+  std::map<BlobKind, std::optional<Bytes>, std::greater<>> changes_;
+  bool restoring_ = false;  // what the library stores now is stored already
   Bytes command_;
   Bytes fallback_;
   unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us

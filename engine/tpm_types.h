@@ -40,6 +40,7 @@ inline constexpr ResponseCode command_code{0x143};
 inline constexpr ResponseCode testing{0x90A};
 inline constexpr ResponseCode canceled{0x909};
 inline constexpr ResponseCode retry{0x922};
+inline constexpr ResponseCode nv_unavailable{0x923};
 inline constexpr ResponseCode tpm12_fail{9};
 inline constexpr ResponseCode tpm12_retry{0x800};
 }  // namespace rc
@@ -54,8 +55,12 @@ inline constexpr CommandCode self_test{0x143};
 inline constexpr CommandCode startup{0x144};
 inline constexpr CommandCode shutdown{0x145};
 inline constexpr CommandCode create{0x153};
+inline constexpr CommandCode flush_context{0x165};
+inline constexpr CommandCode nv_read_public{0x169};
+inline constexpr CommandCode read_public{0x173};
 inline constexpr CommandCode get_capability{0x17A};
 inline constexpr CommandCode get_random{0x17B};
+inline constexpr CommandCode pcr_read{0x17E};
 inline constexpr CommandCode read_clock{0x181};
 inline constexpr CommandCode create_loaded{0x191};
 }  // namespace cc
@@ -63,9 +68,12 @@ inline constexpr CommandCode create_loaded{0x191};
 namespace ordinal {
 inline constexpr CommandCode take_ownership{0x0D};
 inline constexpr CommandCode cmk_create_key{0x13};
+inline constexpr CommandCode pcr_read{0x15};
 inline constexpr CommandCode create_wrap_key{0x1F};
+inline constexpr CommandCode get_random{0x46};
 inline constexpr CommandCode self_test_full{0x50};
 inline constexpr CommandCode continue_self_test{0x53};
+inline constexpr CommandCode get_capability{0x65};
 inline constexpr CommandCode create_endorsement_key_pair{0x78};
 inline constexpr CommandCode make_identity{0x79};
 inline constexpr CommandCode create_revocable_ek{0x7F};

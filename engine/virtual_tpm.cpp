@@ -55,6 +55,10 @@ void VirtualTpm::on_phase_change(
   tell_ = std::move(tell);
 }
 
+void VirtualTpm::on_undone(std::function<void(CommandCode, const std::string& reason)> tell) {
+  tell_undone_ = std::move(tell);
+}
+
 // -- Power --
 
 Result<void> VirtualTpm::power_on(StoredVolatile stored) {
@@ -258,7 +262,7 @@ Bytes VirtualTpm::transmit(ByteView command, Locality locality) {
 Bytes VirtualTpm::transmit_once(ByteView command, Locality locality) {
   auto response = engine_.execute(command, locality, canceled_);
   if (!response) {
-    return failure_response(version());
+    return answer_to_failed(command, response.error());
   }
   Bytes copy(response->begin(), response->end());
   note_executed(command, copy);
@@ -266,6 +270,23 @@ Bytes VirtualTpm::transmit_once(ByteView command, Locality locality) {
     enter(Event::fault, "the TPM entered failure mode");
   }
   return copy;
+}
+
+// The engine is off, or the command's change could not be stored and was undone.
+Bytes VirtualTpm::answer_to_failed(ByteView command, const Error& error) {
+  if (error.code == Errc::wrong_phase) {
+    return failure_response(version());
+  }
+  if (engine_.in_failure_mode()) {
+    enter(Event::fault, error.message);
+    return failure_response(version());
+  }
+  if (tell_undone_) {
+    auto header = parse_command_header(command);
+    tell_undone_(header ? header->code : CommandCode{0}, error.message);
+  }
+  bool tpm20 = version() == TpmVersion::tpm20;
+  return error_response(version(), tpm20 ? rc::nv_unavailable : rc::tpm12_retry);
 }
 
 // Keeps what the shutdown rule asks about.

@@ -102,6 +102,9 @@ class VirtualTpm {
   //
   // TPM_RC_RETRY and TPM_RC_TESTING (but for self tests) are sent again with the kernel driver's
   // back-off: nobody below a character device does it for them.
+  //
+  // A command whose change cannot be stored is undone and answered with TPM_RC_NV_UNAVAILABLE
+  // (TPM 1.2: TPM_RETRY); once the storage is back the next one works (docs/decisions/0008).
   Bytes execute(Pending pending, ByteView command, std::optional<Locality> locality = {});
   Bytes execute(ByteView command) { return execute(accept(), command); }
 
@@ -148,6 +151,8 @@ class VirtualTpm {
   // `tell` is called for every phase change with its reason, for the log of whoever runs the TPM,
   // under the TPM's lock. Set it before the first event.
   void on_phase_change(std::function<void(Phase, Event, const std::string& reason)> tell);
+  // Likewise for every command that was undone because what it changed could not be stored.
+  void on_undone(std::function<void(CommandCode, const std::string& reason)> tell);
 
  private:
   Result<void> require_on() const VTPM_REQUIRES(mutex_);
@@ -162,6 +167,7 @@ class VirtualTpm {
   Bytes respond(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
   Bytes transmit(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
   Bytes transmit_once(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
+  Bytes answer_to_failed(ByteView command, const Error& error) VTPM_REQUIRES(mutex_);
   void note_executed(ByteView command, ByteView response) VTPM_REQUIRES(mutex_);
   void begin_running(Pending pending);
   void end_running();
@@ -171,6 +177,7 @@ class VirtualTpm {
   Backoff& backoff_;
   const VirtualTpmOptions options_;
   std::function<void(Phase, Event, const std::string&)> tell_;
+  std::function<void(CommandCode, const std::string&)> tell_undone_;
 
   // Changed under mutex_, read by anybody.
   std::atomic<Phase> phase_ = Phase::off;

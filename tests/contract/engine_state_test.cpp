@@ -101,20 +101,40 @@ TEST_P(StateContract, NewTpmThatCannotBeStored_IsNoPowerOn) {
   EXPECT_THAT(powered.error().message, HasSubstr("store told to fail"));
 }
 
-TEST_P(StateContract, FailedCommit_IsNoSuccessAndFailureMode) {
+TEST_P(StateContract, FailedCommit_IsAnErrorAndTheCommandIsUndone) {
   power_on_and_start();
+  ASSERT_EQ(send(kind().remember(1)), rc::success);
   store_.fail_stores = true;
 
-  EXPECT_NE(send(kind().remember(1)), rc::success);
+  auto response = engine_->execute(kind().remember(2), Locality{});
 
-  EXPECT_TRUE(engine_->in_failure_mode());
+  ASSERT_FALSE(response.has_value());
+  EXPECT_THAT(response.error().message, HasSubstr("store told to fail"));
+  EXPECT_FALSE(engine_->in_failure_mode());
+  EXPECT_EQ(send(kind().recall(1)), rc::success);
+  EXPECT_NE(send(kind().recall(2)), rc::success);
+}
+
+TEST_P(StateContract, FailedCommitThenMendedStore_TheSameCommandWorks) {
+  power_on_and_start();
+  store_.fail_stores = true;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_FALSE(engine_->execute(kind().remember(1), Locality{}).has_value());
+  }
+  store_.fail_stores = false;
+
+  EXPECT_EQ(send(kind().remember(1)), rc::success);
+
+  make();
+  power_on_and_start();
+  EXPECT_EQ(send(kind().recall(1)), rc::success);
 }
 
 TEST_P(StateContract, FailedCommitThenPowerCycleWithAMendedStore_HasTheOldState) {
   power_on_and_start();
   ASSERT_EQ(send(kind().remember(1)), rc::success);
   store_.fail_stores = true;
-  send(kind().remember(2));
+  ASSERT_FALSE(engine_->execute(kind().remember(2), Locality{}).has_value());
   store_.fail_stores = false;
 
   engine_->power_off();

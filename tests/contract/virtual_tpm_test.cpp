@@ -75,17 +75,32 @@ TEST_F(VirtualLibtpms, StartupStateWithoutAShutdownBefore_IsRefusedByTheTpm) {
   EXPECT_EQ(started.error().code, Errc::tpm);
 }
 
-TEST_F(VirtualLibtpms, FailedCommit_IsAFaultThatAPowerCycleEnds) {
+TEST_F(VirtualLibtpms, FailedCommit_IsToldAndTheTpmGoesOnWhenTheStoreIsBack) {
   power_on_and_start();
+  std::vector<std::string> told;
+  tpm_.on_undone([&](CommandCode, const std::string& reason) { told.push_back(reason); });
   store_.fail_stores = true;
-  EXPECT_EQ(send(nv_define(1, kNvNoDa)), rc::failure);
-  EXPECT_EQ(tpm_.phase(), Phase::failed);
+  EXPECT_EQ(send(nv_define(1, kNvNoDa)), rc::nv_unavailable);
+  EXPECT_EQ(send(get_random(8)), rc::success);
+  EXPECT_EQ(tpm_.phase(), Phase::on);
   store_.fail_stores = false;
 
-  power_on_and_start();
-
-  EXPECT_EQ(tpm_.phase(), Phase::on);
   EXPECT_EQ(send(nv_define(1, kNvNoDa)), rc::success);
+  EXPECT_EQ(told, std::vector<std::string>{"store told to fail"});
+}
+
+TEST_F(VirtualLibtpms, FailedCommit_LeavesPcrsSessionsAndKeysAlone) {
+  power_on_and_start();
+  ASSERT_EQ(send(hex("8002 00000041 00000182 00000010 00000009 40000009 0000 00 0000"
+                     "00000001 000b" +
+                     std::string(64, '5'))),
+            rc::success);  // PCR_Extend(16)
+  Bytes pcr = tpm_.execute(hex("8001 00000014 0000017e 00000001 000b 03 000001"));
+  store_.fail_stores = true;
+
+  ASSERT_EQ(send(nv_define(1, kNvNoDa)), rc::nv_unavailable);
+
+  EXPECT_EQ(tpm_.execute(hex("8001 00000014 0000017e 00000001 000b 03 000001")), pcr);
 }
 
 TEST_F(VirtualLibtpms, DamagedState_IsAFaultAndIsNotOverwritten) {

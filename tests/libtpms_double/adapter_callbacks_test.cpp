@@ -13,6 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::IsSupersetOf;
 
 constexpr BlobName kPermanent{TpmVersion::tpm20, BlobKind::permanent};
 
@@ -40,6 +41,17 @@ TEST_F(LibtpmsAdapter, BlobThatIsNotThere_IsTpmRetry) {
 
   EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).result, 0x800u);
   EXPECT_EQ(libtpms().load("no-such-name").result, 0x800u);
+}
+
+const Bytes kWriting = tpm2_command(CommandCode{0x12A});  // as far as anybody knows
+
+// What the library does while it processes a command.
+void during_a_command(Engine& engine, const std::function<void()>& what) {
+  libtpms().process = [&] {
+    what();
+    return TPM_SUCCESS;
+  };
+  static_cast<void>(engine.execute(kWriting, Locality{}));
 }
 
 TEST_F(LibtpmsAdapter, DamagedBlob_IsAnErrorOtherThanTpmRetry) {
@@ -70,9 +82,11 @@ TEST_F(LibtpmsAdapter, BlobOfMoreThan128KiB_IsLoadedIntoMallocedMemory) {
 TEST_F(LibtpmsAdapter, Names_AreTheThreeKindsOfTheEnginesVersion) {
   auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
 
-  EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("p")), TPM_SUCCESS);
-  EXPECT_EQ(libtpms().store(TPM_VOLATILESTATE_NAME, as_bytes("v")), TPM_SUCCESS);
-  EXPECT_EQ(libtpms().store(TPM_SAVESTATE_NAME, as_bytes("s")), TPM_SUCCESS);
+  during_a_command(*engine, [] {
+    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("p")), TPM_SUCCESS);
+    EXPECT_EQ(libtpms().store(TPM_VOLATILESTATE_NAME, as_bytes("v")), TPM_SUCCESS);
+    EXPECT_EQ(libtpms().store(TPM_SAVESTATE_NAME, as_bytes("s")), TPM_SUCCESS);
+  });
 
   EXPECT_EQ(*store_.find({TpmVersion::tpm12, BlobKind::permanent}), to_bytes("p"));
   EXPECT_EQ(*store_.find({TpmVersion::tpm12, BlobKind::volatile_state}), to_bytes("v"));
@@ -89,9 +103,11 @@ TEST_F(LibtpmsAdapter, Delete_RemovesAndAsksWhetherItMustExist) {
   auto engine = make_on();
   must(store_.store(kPermanent, as_bytes("p")));
 
-  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, true), TPM_SUCCESS);
-  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, false), TPM_SUCCESS);
-  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, true), TPM_FAIL);
+  during_a_command(*engine, [] {
+    EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, true), TPM_SUCCESS);
+    EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, false), TPM_SUCCESS);
+    EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, true), TPM_FAIL);
+  });
   EXPECT_THAT(store_.blobs, IsEmpty());
 }
 
@@ -116,23 +132,17 @@ TEST_F(LibtpmsAdapter, ThrowingStore_IsAFailedCallback) {
   store_.throws = true;
 
   EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).result, TPM_FAIL);
-  EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")), TPM_FAIL);
-  EXPECT_EQ(libtpms().remove(TPM_PERMANENT_ALL_NAME, false), TPM_FAIL);
 }
 
-TEST_F(LibtpmsAdapter, StoreThatThrowsDuringACommand_IsFailureModeWithEitherVersion) {
-  auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
-  libtpms().response = hex("00c4 0000000a 00000009");
+TEST_F(LibtpmsAdapter, StoreThatThrowsAtACommit_IsAnErrorOfTheCommand) {
+  auto engine = make_on();
+  libtpms().state = to_bytes("as it was");
   libtpms().process = [&] {
     store_.throws = true;
-    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")), TPM_FAIL);
-    store_.throws = false;
-    return TPM_SUCCESS;
+    return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x"));
   };
 
-  ASSERT_TRUE(engine->execute(hex("00c1 0000000a 00000001"), Locality{}).has_value());
-
-  EXPECT_TRUE(engine->in_failure_mode());
+  EXPECT_EQ(engine->execute(kWriting, Locality{}).error().code, Errc::io);
 }
 
 TEST_F(LibtpmsAdapter, StoreThatThrowsDuringPowerOn_IsAReasonNotABlankError) {
@@ -164,7 +174,7 @@ TEST_F(LibtpmsAdapter, StoreThatFailsDuringMainInit_IsTheReason) {
 TEST_F(LibtpmsAdapter, MainInitThatSucceedsWithoutHavingStored_IsNoPowerOn) {
   store_.fail_stores = true;
   libtpms().main_init = [] {
-    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("new")), TPM_FAIL);
+    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("new")), TPM_SUCCESS);
     return TPM_SUCCESS;
   };
   auto engine = make();
@@ -176,16 +186,41 @@ TEST_F(LibtpmsAdapter, MainInitThatSucceedsWithoutHavingStored_IsNoPowerOn) {
   EXPECT_EQ(libtpms().calls.back(), "Terminate");
 }
 
-TEST_F(LibtpmsAdapter, FailedCommitDuringACommand_IsFailureModeWithEitherVersion) {
-  auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
+TEST_F(LibtpmsAdapter, FailedCommit_GivesTheLibraryWhatItWasAndStartsItAgain) {
+  auto engine = make_on();
   store_.fail_stores = true;
-  libtpms().response = hex("00c4 0000000a 00000009");
-  libtpms().process = [] {
-    EXPECT_EQ(libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")), TPM_FAIL);
-    return TPM_SUCCESS;
-  };
+  libtpms().state = to_bytes("as it was");
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")); };
+  libtpms().response = hex("8001 0000000a 00000000");
+  libtpms().calls.clear();
 
-  ASSERT_TRUE(engine->execute(hex("00c1 0000000a 00000001"), Locality{}).has_value());
+  auto response = engine->execute(kWriting, Locality{});
+
+  ASSERT_FALSE(response.has_value());
+  EXPECT_FALSE(engine->in_failure_mode());
+  EXPECT_EQ(libtpms().given, to_bytes("as it was"));
+  EXPECT_THAT(libtpms().calls, IsSupersetOf({"Terminate", "MainInit"}));
+}
+
+TEST_F(LibtpmsAdapter, FailedCommitThatCannotBeUndone_IsFailureMode) {
+  auto engine = make_on();
+  store_.fail_stores = true;
+  libtpms().state = to_bytes("as it was");
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")); };
+  libtpms().main_init = [] { return TPM_FAIL; };
+
+  EXPECT_FALSE(engine->execute(kWriting, Locality{}).has_value());
+
+  EXPECT_TRUE(engine->in_failure_mode());
+  EXPECT_EQ(engine->execute(kWriting, Locality{}).error().code, Errc::wrong_phase);
+}
+
+TEST_F(LibtpmsAdapter, FailedCommitOfACommandThatNeverWrites_IsFailureMode) {
+  auto engine = make_on();
+  store_.fail_stores = true;
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")); };
+
+  EXPECT_FALSE(engine->execute(get_random(8), Locality{}).has_value());
 
   EXPECT_TRUE(engine->in_failure_mode());
 }

@@ -108,8 +108,9 @@ Result<ByteView> FakeEngine::execute(ByteView command, Locality locality,
     answers.pop_front();
     return ByteView(response_);
   }
+  undone_.reset();
   response_ = respond(command, *header, canceled);
-  return ByteView(response_);
+  return undone_ ? Result<ByteView>(tl::unexpected(*undone_)) : ByteView(response_);
 }
 
 Bytes FakeEngine::respond(ByteView command, const CommandHeader& header,
@@ -144,6 +145,9 @@ Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header)
       return recall(command);
     case kExtend:
       return extend(command);
+    case kBreak:
+      failure_mode_ = true;
+      return failure_response(version_);
     case kExtended:
       return success(volatile_);
     case cc::shutdown:
@@ -157,9 +161,9 @@ Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header)
 
 Bytes FakeEngine::remember(ByteView command) {
   ByteView value = command.subspan(kHeaderSize);
-  if (!store_.store({version_, BlobKind::permanent}, value)) {
-    failure_mode_ = true;
-    return failure_response(version_);
+  if (auto stored = store_.store({version_, BlobKind::permanent}, value); !stored) {
+    undone_ = stored.error();
+    return {};
   }
   permanent_.assign(value.begin(), value.end());
   return success();

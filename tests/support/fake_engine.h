@@ -27,6 +27,7 @@ class FakeEngine final : public Engine {
   static constexpr CommandCode kRecall{0x20000102};    // succeeds when they are what is kept
   static constexpr CommandCode kExtend{0x20000103};    // 4 bytes to add to the volatile value
   static constexpr CommandCode kExtended{0x20000104};  // tells the volatile value
+  static constexpr CommandCode kBreak{0x20000105};     // failure mode from now on
 
   explicit FakeEngine(StateStore& store, TpmVersion version = TpmVersion::tpm20)
       : store_(store), version_(version) {}
@@ -105,6 +106,7 @@ class FakeEngine final : public Engine {
     std::optional<Bytes> volatile_state;
   } given_;  // for the next power_on()
   Bytes response_;
+  std::optional<Error> undone_;  // why the command's change could not be stored
   BufferSizes sizes_{4096, 1024, 4096};
 
   Mutex mutex_;

@@ -34,12 +34,8 @@ class VirtualTpmTest : public testing::Test {
     ASSERT_FALSE(tpm_.power_on().has_value());
   }
 
-  // A command whose commit fails: the TPM goes into failure mode.
-  void fail_a_commit() {
-    store_.fail_stores = true;
-    execute(tpm2_command(FakeEngine::kRemember, hex("01020304")));
-    store_.fail_stores = false;
-  }
+  // The TPM goes into failure mode.
+  void break_tpm() { execute(tpm2_command(FakeEngine::kBreak)); }
 
   MemoryStore store_;
   FakeEngine engine_;

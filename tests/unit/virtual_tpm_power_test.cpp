@@ -122,7 +122,7 @@ TEST_F(PowerCycle, PowerOffAfterAFailure_IsOff) {
 TEST_F(PowerCycle, EngineInFailureMode_IsAFaultWithItsReason) {
   power_on_and_start();
 
-  fail_a_commit();
+  break_tpm();
 
   EXPECT_EQ(tpm_.phase(), Phase::failed);
   EXPECT_THAT(tpm_.failure_reason(), HasSubstr("failure mode"));
@@ -130,7 +130,7 @@ TEST_F(PowerCycle, EngineInFailureMode_IsAFaultWithItsReason) {
 
 TEST_F(PowerCycle, InFailureMode_TheTpmItselfGoesOnAnswering) {
   power_on_and_start();
-  fail_a_commit();
+  break_tpm();
 
   EXPECT_EQ(execute(get_random(8)), rc::failure);
   EXPECT_EQ(engine_.executed.back(), cc::get_random);
@@ -209,7 +209,7 @@ TEST_F(PowerCycle, EveryPhaseChange_IsToldWithEventAndReason) {
   });
 
   power_on_and_start();
-  fail_a_commit();
+  break_tpm();
   tpm_.power_off();
   tpm_.end();
   tpm_.end();

@@ -192,8 +192,7 @@ TEST_F(ShutdownRule, AfterAPowerCycle_TheOldShutdownIsForgotten) {
 
 TEST_F(ShutdownRule, InFailureMode_SendsNothing) {
   use();
-  store_.fail_stores = true;
-  tpm_.execute(tpm2_command(FakeEngine::kRemember, hex("01020304")));
+  tpm_.execute(tpm2_command(FakeEngine::kBreak));
   engine_.commands.clear();
 
   tpm_.power_off();

@@ -121,6 +121,37 @@ TEST_F(Storage12, CommandWhileReleased_IsToldToRetryInItsVersionsWay) {
   EXPECT_EQ(tpm_.execute(get_random(8)), hex("00c4 0000000a 00000800"));
 }
 
+// -- commits that fail --
+
+TEST_F(Storage, CommandThatCannotBeStored_IsUndoneToldAndLeavesTheTpmOn) {
+  power_on_and_start();
+  std::vector<CommandCode> told;
+  tpm_.on_undone([&](CommandCode code, const std::string& reason) {
+    told.push_back(code);
+    EXPECT_EQ(reason, "store told to fail");
+  });
+  store_.fail_stores = true;
+
+  auto response = tpm_.execute(tpm2_command(FakeEngine::kRemember, hex("01020304")));
+
+  EXPECT_EQ(response, hex("8001 0000000a 00000923"));
+  EXPECT_EQ(told, std::vector{FakeEngine::kRemember});
+  EXPECT_EQ(tpm_.phase(), Phase::on);
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+}
+
+TEST_F(Storage, UndoneCommandBehindAShutdown_LeavesTheShutdownTheLastOne) {
+  power_on_and_start();
+  tpm_.execute(shutdown_command(ShutdownType::state));
+  store_.fail_stores = true;
+  tpm_.execute(tpm2_command(FakeEngine::kRemember, hex("01020304")));
+  engine_.commands.clear();
+
+  tpm_.power_off();
+
+  EXPECT_TRUE(engine_.commands_at_power_off.empty());
+}
+
 // -- phases of state requests --
 
 TEST_F(Storage, GetStateWhileOff_IsWrongPhase) {
@@ -136,14 +167,14 @@ TEST_F(Storage, SetStateWhileOnOrEnded_IsWrongPhase) {
 
 TEST_F(Storage, SetStateInFailureMode_IsPossible) {
   power_on_and_start();
-  fail_a_commit();
+  break_tpm();
 
   EXPECT_TRUE(tpm_.set_state(BlobKind::permanent, as_bytes("p")).has_value());
 }
 
 TEST_F(Storage, SetVersionInFailureMode_IsPossible) {
   power_on_and_start();
-  fail_a_commit();
+  break_tpm();
 
   EXPECT_TRUE(tpm_.set_version(TpmVersion::tpm12).has_value());
   EXPECT_EQ(tpm_.version(), TpmVersion::tpm12);

@@ -26,6 +26,7 @@ INDEX = 0x01500020
 STARTUP_CLEAR = bytes.fromhex("80010000000c000001440000")
 STARTUP_STATE = bytes.fromhex("80010000000c000001440001")
 CANCELED = 0x909
+NV_UNAVAILABLE = 0x923
 ROUNDS = 200
 DIRECTORY = ""
 
@@ -374,6 +375,36 @@ class Storage(Defects):
             self.must(STARTUP_STATE)
             self.assertEqual(self.must(tpm.pcr_read(7))[14:], seen[14:])  # behind the update counter
 
+    def test_B18_a_full_storage_undoes_one_command_and_no_more(self):
+        """On a file system of its own: filled to the brim, and freed again."""
+        self.close_raw()
+        self.daemon.stop()
+        os.mkdir(self.state + ".small")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", self.state + ".small"], check=True)
+        self.state += ".small/tpm"
+        self.daemon = self.enterContext(Daemon(self.state))
+        self.open_raw()
+        self.ctl = control.opened(self.daemon.control)
+        self.must(tpm.nv_define(INDEX, 32))
+        self.must(tpm.nv_write(INDEX, b"x" * 32))
+        self.must(tpm.pcr_extend(16, os.urandom(32)))
+        key = tpm.new_handle(self.must(tpm.create_primary_rsa(2048)))
+        seen = [self.must(tpm.pcr_read(16)), self.must(tpm.read_public(key)), self.must(tpm.nv_read(INDEX, 32))]
+        fill(os.path.dirname(self.state))
+        for _ in range(3):
+            response = tpm.execute(self.raw, tpm.nv_write(INDEX, b"y" * 32))
+            self.assertEqual(tpm.response_code(response), NV_UNAVAILABLE)
+            self.must(tpm.get_random(8))
+        self.assertEqual(control.Status(self.ctl).phase, control.ON)
+        os.unlink(os.path.join(os.path.dirname(self.state), "filler"))
+        self.assertEqual([self.must(tpm.pcr_read(16)), self.must(tpm.read_public(key)), self.must(tpm.nv_read(INDEX, 32))], seen)
+        self.must(tpm.nv_write(INDEX, b"z" * 32))
+        self.close_raw()
+        self.daemon.stop(signal.SIGKILL)
+        self.daemon = self.enterContext(Daemon(self.state))
+        self.open_raw()
+        self.assertIn(b"z" * 32, self.must(tpm.nv_read(INDEX, 32)))
+
     def test_B25_a_commit_is_flushed_and_renamed(self):
         """The system calls of one commit, seen from outside."""
         calls = subprocess.Popen(["strace", "-f", "-qq", "-e", "trace=openat,write,fsync,renameat,renameat2,rename",
@@ -414,6 +445,15 @@ class Storage(Defects):
             self.assertEqual(self.stored(), before)
         self.must(tpm.nv_write(INDEX, b"y" * 32))
         self.assertNotEqual(self.stored(), before)
+
+
+def fill(directory):
+    with open(os.path.join(directory, "filler"), "wb", buffering=0) as file:
+        try:
+            while file.write(b"f" * 4096) > 0:
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
 
 
 def is_traced(daemon):
