@@ -9,6 +9,8 @@
 #include <iostream>
 #include <map>
 
+#include "ctl/usage.h"
+
 namespace vtpm {
 namespace {
 
@@ -221,9 +223,7 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    // CLI11 writes help and version to standard output, the rest to standard error.
-    bool answered = app.exit(error) == 0;
-    return {std::nullopt, answered ? 0 : 2};
+    return {std::nullopt, end_of_parsing(app, error, std::cout, std::cerr)};
   }
   complete(options, raw);
   if (std::string complaint = resolve(options, raw); !complaint.empty()) {

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <ostream>
 
+#include "ctl/usage.h"
+
 namespace vtpm {
 namespace {
 
@@ -240,9 +242,7 @@ ParsedArguments parse_command_line(int argc, const char* const* argv, std::ostre
     line.app().parse(argc, argv);
     return {line.arguments(), 0};
   } catch (const CLI::ParseError& error) {
-    // Help and version go to `out`, the rest to `err`.
-    bool answered = line.app().exit(error, out, err) == 0;
-    return {std::nullopt, answered ? 0 : 2};
+    return {std::nullopt, end_of_parsing(line.app(), error, out, err)};
   }
 }
 

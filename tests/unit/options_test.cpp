@@ -152,6 +152,7 @@ const std::vector<Wrong>& wrong_usages() {
       {"NoDevice", {"--state", "dir:/x"}, "--device"},
       {"NoState", {"--device", "vtpm0"}, "--state"},
       {"Unknown", {"--device", "vtpm0", "--state", "dir:/x", "--nonsense"}, "--nonsense"},
+      {"Misspelled", {"--device", "vtpm0", "--sate", "dir:/x"}, "--sate"},
       {"Surplus", {"--device", "vtpm0", "--state", "dir:/x", "surplus"}, "surplus"},
       {"ForeignName", {"--device", "tpm0", "--state", "dir:/x"}, "'tpm0' is no device name"},
       {"PathAsName", {"--device", "/dev/vtpm0", "--state", "dir:/x"}, "is no device name"},

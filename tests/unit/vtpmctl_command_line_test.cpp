@@ -1,0 +1,102 @@
+#include "ctl/tool/command_line.h"
+
+#include <gmock/gmock.h>
+
+#include <sstream>
+
+#include "tests/support/hex.h"
+
+namespace vtpm {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class VtpmctlLine : public testing::Test {
+ protected:
+  ParsedArguments parse(std::vector<const char*> words) {
+    words.insert(words.begin(), "vtpmctl");
+    return parse_command_line(static_cast<int>(words.size()), words.data(), out_, err_);
+  }
+  Arguments arguments(const std::vector<const char*>& words) {
+    auto parsed = parse(words);
+    EXPECT_TRUE(parsed.arguments.has_value()) << err_.str();
+    return parsed.arguments.value_or(Arguments{});
+  }
+  void expect_usage_error(const std::vector<const char*>& words, const char* named) {
+    EXPECT_EQ(parse(words).exit_status, 2);
+    EXPECT_THAT(err_.str(), HasSubstr(named));
+    EXPECT_THAT(out_.str(), IsEmpty());
+    err_.str("");
+  }
+
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(VtpmctlLine, Help_GoesToStandardOutput) {
+  EXPECT_EQ(parse({"--help"}).exit_status, 0);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("status"), HasSubstr("Exit status")));
+  EXPECT_THAT(err_.str(), IsEmpty());
+}
+
+TEST_F(VtpmctlLine, Power_HasThreeVerbs) {
+  EXPECT_EQ(arguments({"power", "on", "vtpm0"}).verb, Verb::power_on);
+  EXPECT_EQ(arguments({"power", "off", "vtpm0"}).verb, Verb::power_off);
+  Arguments reset =
+      arguments({"power", "reset", "vtpm0", "--delete-volatile", "--startup", "state"});
+  EXPECT_EQ(reset.verb, Verb::power_reset);
+  EXPECT_TRUE(reset.delete_volatile);
+  EXPECT_EQ(reset.startup, StartupType::state);
+}
+
+TEST_F(VtpmctlLine, StateSave_NamesAFilePerBlob) {
+  Arguments save = arguments({"state", "save", "vtpm0", "--permanent", "p", "--savestate", "s"});
+
+  EXPECT_EQ(save.verb, Verb::state_save);
+  EXPECT_EQ(save.blob_files, (std::array<std::string, 3>{"p", "", "s"}));
+}
+
+TEST_F(VtpmctlLine, Send_TakesHexOrStandardInput) {
+  EXPECT_EQ(arguments({"send", "vtpm0", "80:01 00"}).command, hex("800100"));
+  EXPECT_EQ(arguments({"send", "vtpm0", "-"}).command, std::nullopt);
+  EXPECT_EQ(arguments({"send", "vtpm0", "00", "--locality", "3"}).locality, Locality{3});
+}
+
+TEST_F(VtpmctlLine, Defaults_AskAndChangeNothing) {
+  Arguments size = arguments({"buffer-size", "vtpm0"});
+  EXPECT_EQ(size.buffer_size, std::nullopt);
+  EXPECT_EQ(arguments({"version", "vtpm0"}).version, std::nullopt);
+  EXPECT_EQ(arguments({"established", "vtpm0"}).reset, std::nullopt);
+  EXPECT_EQ(arguments({"lock", "vtpm0"}).retries, 0u);
+  EXPECT_FALSE(size.json);
+}
+
+TEST_F(VtpmctlLine, WrongUsage_NamesWhatIsWrong) {
+  expect_usage_error({"no-such-verb"}, "no-such-verb");
+  expect_usage_error({"status"}, "DEV");
+  expect_usage_error({"status", "vtpm0", "--no-such-option"}, "--no-such-option");
+  expect_usage_error({"locality", "vtpm0", "5"}, "5");
+  expect_usage_error({"established", "vtpm0", "--reset", "-2"}, "-2");
+  expect_usage_error({"buffer-size", "vtpm0", "0"}, "0");
+  expect_usage_error({"version", "vtpm0", "3.0"}, "3.0");
+  expect_usage_error({"send", "vtpm0", "80 0"}, "80 0");
+  expect_usage_error({"state", "save", "vtpm0"}, "--permanent");
+  expect_usage_error({"state", "load", "vtpm0", "--volatile", ""}, "empty");
+  expect_usage_error({"power", "on", "vtpm0", "--startup", "soon"}, "soon");
+  expect_usage_error({"lock", "vtpm0", "--retries", "6001"}, "6001");
+}
+
+TEST(ParseHex, DigitsWithSpacesAndColons_AreBytes) {
+  EXPECT_EQ(parse_hex("80 01\n00:0C"), hex("8001000c"));
+}
+
+TEST(ParseHex, AnythingElse_IsNothing) {
+  for (const char* text : {"", " ", "8", "8 0", "0x80", "80-01", "8g"}) {
+    EXPECT_EQ(parse_hex(text), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace vtpm
