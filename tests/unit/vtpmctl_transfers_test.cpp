@@ -26,9 +26,9 @@ class Transfer : public testing::Test {
     });
   }
   // A device that says these lengths, in turn.
-  void claim(std::vector<std::pair<size_t, size_t>> total_and_length) {
+  void claim(const std::vector<std::pair<size_t, size_t>>& total_and_length) {
     auto next = std::make_shared<size_t>(0);
-    device_.on<vtpm_get_state>(VTPM_GET_STATEBLOB, [=](auto& structure) {
+    device_.on<vtpm_get_state>(VTPM_GET_STATEBLOB, [total_and_length, next](auto& structure) {
       auto [total, length] = total_and_length.at((*next)++);
       say(structure, total, length);
       return 0;
