@@ -118,6 +118,16 @@ void announce(const CreatedDevice& device, const Options& options,
   }
 }
 
+Result<void> describe_nodes(const Options& options, const std::string& raw,
+                            const std::string& control) {
+  const std::string directory = InstancePaths().run + "/devices";
+  auto described =
+      write_node_properties(directory, raw, {options.name, "raw", options.permissions});
+  return described ? write_node_properties(directory, control,
+                                           {options.name, "control", options.control_permissions})
+                   : described;
+}
+
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
 class ServedTpm {
  public:
@@ -163,7 +173,11 @@ class ServedTpm {
     if (auto ready = prepare(tpm_, options_); !ready) {
       return tl::unexpected(ready.error());
     }
-    auto device = create_device(options_.device, DeviceRegistry(), raw_node_, control_node_);
+    DeviceRequest request = options_.device;
+    request.prepare = [this](const std::string& raw, const std::string& control) {
+      return describe_nodes(options_, raw, control);
+    };
+    auto device = create_device(request, DeviceRegistry(), raw_node_, control_node_);
     if (!device) {
       return tl::unexpected(device.error());
     }
@@ -219,6 +233,25 @@ Result<void> verdict_on(EndReason reason) {
   return {};
 }
 
+// A new TPM, powered on once so that it is stored.
+Result<void> make_state(const Options& options) {
+  auto store = open_store(options);
+  if (!store) {
+    return tl::unexpected(store.error());
+  }
+  auto engine = LibtpmsEngine::create({options.tpm, true, options.profile}, **store);
+  if (!engine) {
+    return tl::unexpected(engine.error());
+  }
+  RealBackoff backoff;
+  VirtualTpm tpm(**engine, **store, backoff);
+  if (auto on = tpm.power_on(); !on) {
+    return on;
+  }
+  tpm.end();
+  return {};
+}
+
 // From here on in the process that serves.
 Result<void> serve(const Options& options, std::optional<Background>& background) {
   auto lifetime = Lifetime::begin();
@@ -263,6 +296,9 @@ Result<void> serve(const Options& options, std::optional<Background>& background
 
 Result<void> run_daemon(const Options& options) {
   harden_process();
+  if (options.task != RunTask::serve) {
+    return options.task == RunTask::make_state ? make_state(options) : Result<void>();
+  }
   std::optional<Background> background;
   if (options.daemon) {
     auto entered = Background::enter();

@@ -156,7 +156,11 @@ Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRe
   if (auto free = check_free(*identity, registry); !free) {
     return tl::unexpected(free.error());
   }
-  auto control_node = create_node(control_identity(*identity), registry, control);
+  DeviceIdentity beside = control_identity(*identity);
+  if (auto prepared = request.prepare(identity->name, beside.name); !prepared) {
+    return tl::unexpected(prepared.error());
+  }
+  auto control_node = create_node(beside, registry, control);
   if (!control_node) {
     return tl::unexpected(control_node.error());
   }

@@ -8,6 +8,7 @@
 // choice of a name until the device is there.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,9 @@ struct DeviceRequest {
   std::string name;    // "vtpm0"; empty for the free one with the lowest number
   unsigned major = 0;  // 0: the one that vtpm devices share
   int minor = -1;      // -1: the number in the name
+  // Called with the names of both nodes once they are chosen, before either exists.
+  std::function<Result<void>(const std::string& raw, const std::string& control)> prepare =
+      [](const std::string&, const std::string&) { return Result<void>(); };
 };
 
 struct CreatedNode {

@@ -5,11 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <iostream>
 #include <map>
 
 #include "ctl/usage.h"
+#include "cuse/configured_arguments.h"
 
 namespace vtpm {
 namespace {
@@ -49,8 +51,26 @@ std::string check_state(const std::string& text) {
   return "'" + text + "' is no state location: say dir:PATH, a directory in swtpm's layout";
 }
 
+std::string check_mode(const std::string& text) {
+  bool octal = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '7'; });
+  bool sized = text.size() == 3 || (text.size() == 4 && text.front() == '0');
+  return octal && sized ? std::string()
+                        : "'" + text + "' is no mode: say three octal digits, as in 660";
+}
+
+// Names go into a file that udev reads line by line.
+std::string check_account(const std::string& text) {
+  bool plain = !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  });
+  return plain ? std::string() : "'" + text + "' is no name of a user or group";
+}
+
 // Kept as CLI11 fills it in, before it becomes Options.
 struct Raw {
+  std::string config;
+  bool check = false;
+  bool make_state = false;
   std::string device;
   std::string state;
   std::string startup = "clear";
@@ -104,12 +124,37 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
                "Do not send TPM2_Shutdown before power is taken from a running TPM");
 }
 
+void add_instance_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--name", options.name,
+                 "Name of the machine whose TPM this is: options come from /etc/vtpm/NAME.toml, "
+                 "state is in /var/lib/vtpm/NAME, and udev makes links by that name")
+      ->type_name("NAME");
+  app.add_option("--config", raw.config,
+                 "Take options from this file, TOML with a key for each (buffer-size = 3968)")
+      ->type_name("FILE");
+  app.add_option("--owner", options.permissions.owner, "Owner of the node, set by udev's rules")
+      ->check(check_account)
+      ->type_name("USER");
+  app.add_option("--group", options.permissions.group, "Group of the node, set by udev's rules")
+      ->check(check_account)
+      ->type_name("GROUP");
+  app.add_option("--mode", options.permissions.mode, "Mode of the node, set by udev's rules")
+      ->check(check_mode)
+      ->type_name("OCTAL");
+  CLI::Option* check =
+      app.add_flag("--check", raw.check, "Only look whether the options are right");
+  app.add_flag("--make-state", raw.make_state, "Make the state of a new TPM, and end")
+      ->excludes(check);
+}
+
 void add_control_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--control-user", raw.control_user,
                  "User who may control the TPM besides root (name or number)")
+      ->check(check_account)
       ->type_name("USER");
   app.add_option("--control-group", raw.control_group,
                  "Group whose members may control the TPM (name or number)")
+      ->check(check_account)
       ->type_name("GROUP");
   app.add_option("--locality", raw.locality, "reject-4: nobody may set locality 4")
       ->check(CLI::IsMember({"reject-4"}))
@@ -177,7 +222,14 @@ std::optional<gid_t> group_number(const std::string& name) {
 }
 
 void complete(Options& options, const Raw& raw) {
+  if (raw.check || raw.make_state) {
+    options.task = raw.check ? RunTask::check : RunTask::make_state;
+  }
   options.device.name = raw.device == "auto" ? "" : raw.device;
+  // Who may control has to be able to open the control node.
+  options.control_permissions.owner = raw.control_user;
+  options.control_permissions.group = raw.control_group;
+  options.control_permissions.mode = raw.control_group.empty() ? "" : "0660";
   options.state_directory = raw.state.substr(std::string_view("dir:").size());
   options.startup = startup_type(raw.startup);
   options.auto_shutdown = !raw.no_auto_shutdown;
@@ -206,29 +258,41 @@ std::string resolve(Options& options, const Raw& raw) {
   return {};
 }
 
+ParsedOptions usage_error(const std::string& complaint) {
+  std::cerr << complaint << "\nRun with --help for more information.\n";
+  return {std::nullopt, 2};
+}
+
 }  // namespace
 
-ParsedOptions parse_options(int argc, const char* const* argv) {
+ParsedOptions parse_options(int argc, const char* const* argv, const InstancePaths& paths) {
   Options options;
   Raw raw;
   CLI::App app("A virtual TPM as a character device: makes /dev/NAME and serves it until SIGTERM.",
                "vtpmd");
   app.set_version_flag("--version", kVersion);
+  add_instance_options(app, options, raw);
   add_tpm_options(app, options, raw);
   add_control_options(app, options, raw);
   add_process_options(app, options);
   app.footer(
       "Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "
       "order, 1 failed, 2 wrong usage.");
+  auto words = with_configuration(Words(argv + 1, argv + argc), paths, [&](const std::string& key) {
+    return app.get_option_no_throw("--" + key) != nullptr;
+  });
+  if (!words) {
+    return usage_error(words.error().message);
+  }
+  std::ranges::reverse(*words);  // as CLI11 wants them
   try {
-    app.parse(argc, argv);
+    app.parse(*words);
   } catch (const CLI::ParseError& error) {
     return {std::nullopt, end_of_parsing(app, error, std::cout, std::cerr)};
   }
   complete(options, raw);
   if (std::string complaint = resolve(options, raw); !complaint.empty()) {
-    std::cerr << complaint << "\nRun with --help for more information.\n";
-    return {std::nullopt, 2};
+    return usage_error(complaint);
   }
   return {options, 0};
 }

@@ -1,14 +1,17 @@
-// vtpmd's command line. `vtpmd --help` and docs/vtpmd.md say the same.
+// vtpmd's options, from its command line and an instance's configuration file. `vtpmd --help` and
+// docs/vtpmd.8 say the same.
 #pragma once
 
 #include <optional>
 #include <string>
 
+#include "ctl/config/instance.h"
 #include "ctl/control_table.h"
 #include "cuse/control_access.h"
 #include "cuse/device_creation.h"
 #include "cuse/log.h"
 #include "cuse/raw_node.h"
+#include "cuse/udev_properties.h"
 #include "engine/dir_store.h"
 #include "engine/tpm_types.h"
 
@@ -16,8 +19,19 @@ namespace vtpm {
 
 enum class InitialPower { on, off, at_open };
 
+// What this run of the program is for.
+enum class RunTask {
+  serve,
+  check,       // look whether the options are right
+  make_state,  // make the TPM's state, and end
+};
+
 struct Options {
+  RunTask task = RunTask::serve;
+  std::string name;  // of the instance; empty: none
   DeviceRequest device;
+  NodePermissions permissions;  // of the raw node
+  NodePermissions control_permissions;
   std::string state_directory;
   DirStore::Create create = DirStore::Create::if_missing;
   TpmVersion tpm = TpmVersion::tpm20;
@@ -35,13 +49,12 @@ struct Options {
 };
 
 // The options, or the exit status of a process that has said all there is to say: 0 after --help
-// and
-// --version, 2 after a message about what is wrong.
+// and --version, 2 after a message about what is wrong.
 struct ParsedOptions {
   std::optional<Options> options;
   int exit_status = 0;
 };
 
-ParsedOptions parse_options(int argc, const char* const* argv);
+ParsedOptions parse_options(int argc, const char* const* argv, const InstancePaths& paths = {});
 
 }  // namespace vtpm

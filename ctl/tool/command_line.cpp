@@ -36,6 +36,7 @@ class CommandLine {
     add_storage();
     add_state();
     add_send();
+    add_instances();
   }
 
   CLI::App& app() { return app_; }
@@ -56,6 +57,7 @@ class CommandLine {
     if (hex_ != "-") {
       result.command = parse_hex(hex_);
     }
+    add_options_to(result);
     return result;
   }
 
@@ -64,6 +66,19 @@ class CommandLine {
     bool takes_files = raw_.verb == Verb::state_save || raw_.verb == Verb::state_load;
     if (takes_files && std::ranges::all_of(raw_.blob_files, &std::string::empty)) {
       throw CLI::RequiredError("one of --permanent, --volatile and --savestate");
+    }
+  }
+
+  // What `create` was told, as vtpmd's options.
+  void add_options_to(Arguments& result) const {
+    for (const auto& [key, value] : create_options_) {
+      if (!value.empty()) {
+        result.options.emplace_back(key, value);
+      }
+    }
+    for (const std::string& assignment : set_) {
+      size_t sign = assignment.find('=');
+      result.options.emplace_back(assignment.substr(0, sign), assignment.substr(sign + 1));
     }
   }
 
@@ -205,8 +220,61 @@ class CommandLine {
     add_json(send);
   }
 
+  CLI::App* add_instance_verb(Verb verb, const char* name, const char* about) {
+    CLI::App* sub = add_verb(app_, verb, name, about);
+    sub->add_option("NAME", raw_.device, "The virtual machine's name")->required()->type_name("");
+    return sub;
+  }
+
+  void add_create() {
+    CLI::App* create = add_instance_verb(
+        Verb::create, "create", "Make a virtual TPM that this host keeps: configuration and state");
+    for (auto& [key, value] : create_options_) {
+      create->add_option("--" + key, value, "As vtpmd's")->type_name("VALUE");
+    }
+    create->add_option("--set", set_, "Any other option of vtpmd; may be said often")
+        ->check([](const std::string& text) {
+          bool assigns = text.find('=') != std::string::npos && text.front() != '=';
+          return assigns ? std::string() : "'" + text + "' is not OPTION=VALUE";
+        })
+        ->type_name("OPTION=VALUE");
+  }
+
+  void add_instances() {
+    add_create();
+    CLI::App* start = add_verb(app_, Verb::start, "start", "Bring its device up");
+    CLI::Option* name = start->add_option("NAME", raw_.device, "The virtual machine's name");
+    name->type_name("");
+    CLI::Option* all = start->add_flag("--all", raw_.all, "Every enabled one")->excludes(name);
+    start->callback([this, name, all] {
+      raw_.verb = Verb::start;
+      if (name->count() + all->count() == 0) {
+        throw CLI::RequiredError("NAME, or --all,");
+      }
+    });
+    add_instance_verb(Verb::stop, "stop", "Take its device away; the TPM is shut down in order");
+    add_instance_verb(Verb::restart, "restart", "Stop and start it");
+    add_instance_verb(Verb::enable, "enable", "Bring its device up whenever CUSE is there");
+    add_instance_verb(Verb::disable, "disable", "Not any more");
+    CLI::App* destroy = add_instance_verb(Verb::destroy, "destroy",
+                                          "Stop it and remove configuration and state, for good");
+    destroy->add_flag("--yes", raw_.yes, "Do not ask");
+    destroy->add_flag("--keep-state", raw_.keep_state, "Leave the state where it is");
+    add_instance_verb(Verb::spawn, "spawn", "Have udev start it, by an event that names it")
+        ->add_flag("--remove", raw_.remove, "Have udev stop it");
+    CLI::App* uevent = add_verb(app_, Verb::uevent, "uevent", "For udev's rules");
+    uevent->group("");  // not in --help
+    uevent->add_option("ENCODED", raw_.device)->required();
+    uevent->add_flag("--remove", raw_.remove);
+  }
+
   CLI::App app_;
   Arguments raw_;
+  std::vector<std::pair<std::string, std::string>> create_options_ = {
+      {"device", ""},       {"tpm", ""},           {"power", ""},
+      {"owner", ""},        {"group", ""},         {"mode", ""},
+      {"control-user", ""}, {"control-group", ""}, {"migration-key", ""}};
+  std::vector<std::string> set_;
   std::string startup_;
   int locality_ = kNotGiven;
   int reset_ = kNotGiven;
@@ -218,6 +286,9 @@ class CommandLine {
 void collect_syntax(const CLI::App& app, const std::string& prefix,
                     std::vector<VerbSyntax>& syntax) {
   for (const CLI::App* sub : app.get_subcommands(nullptr)) {
+    if (sub->get_group().empty()) {
+      continue;
+    }
     std::string verb = prefix + sub->get_name();
     if (!sub->get_subcommands(nullptr).empty()) {
       collect_syntax(*sub, verb + " ", syntax);

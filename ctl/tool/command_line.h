@@ -36,12 +36,21 @@ enum class Verb {
   state_store_volatile,
   version,
   send,
+  create,
+  start,
+  stop,
+  restart,
+  enable,
+  disable,
+  destroy,
+  spawn,
+  uevent,  // for udev's rules
 };
 
 // What one run is to do. Fields that a verb does not have keep their defaults.
 struct Arguments {
   Verb verb = Verb::list;
-  std::string device;
+  std::string device;  // or an instance's name
   bool json = false;
   bool delete_volatile = false;           // power on, power reset
   std::optional<StartupType> startup;     // power on, power reset
@@ -53,6 +62,11 @@ struct Arguments {
   bool decrypted = false;                 // state save
   std::array<std::string, 3> blob_files;  // state save, state load; by BlobKind, empty: not asked
   std::optional<TpmVersion> version;
+  std::vector<std::pair<std::string, std::string>> options;  // create: for vtpmd
+  bool all = false;                                          // start
+  bool yes = false;                                          // destroy
+  bool keep_state = false;                                   // destroy
+  bool remove = false;                                       // spawn, uevent
   std::optional<Bytes> command;  // send; nothing: hexadecimal text on standard input
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <ostream>
 
+#include "ctl/tool/instances.h"
 #include "ctl/tool/verbs.h"
 
 namespace vtpm {
@@ -35,8 +36,30 @@ constexpr auto kDeviceVerbs = std::to_array<Row>({
     {Verb::send, verb::send},
 });
 
+struct HostRow {
+  Verb verb;
+  verb::HostFunction run;
+};
+
+constexpr auto kHostVerbs = std::to_array<HostRow>({
+    {Verb::list, verb::list},
+    {Verb::create, verb::create},
+    {Verb::start, verb::start},
+    {Verb::stop, verb::stop},
+    {Verb::restart, verb::restart},
+    {Verb::enable, verb::enable},
+    {Verb::disable, verb::disable},
+    {Verb::destroy, verb::destroy},
+    {Verb::spawn, verb::spawn},
+    {Verb::uevent, verb::uevent},
+});
+
 Result<void> run_on_device(const Arguments& arguments, Host& host) {
   auto node = control_node(host.paths, arguments.device);
+  if (!node && arguments.verb == Verb::status &&
+      instance_exists(host.instances, arguments.device)) {
+    return verb::instance_status(arguments, host);
+  }
   if (!node) {
     return tl::unexpected(node.error());
   }
@@ -53,11 +76,19 @@ Result<void> run_on_device(const Arguments& arguments, Host& host) {
   return failure(Errc::unsupported, "no such verb");
 }
 
+Result<void> run_verb(const Arguments& arguments, Host& host) {
+  for (const HostRow& row : kHostVerbs) {
+    if (row.verb == arguments.verb) {
+      return row.run(arguments, host);
+    }
+  }
+  return run_on_device(arguments, host);
+}
+
 }  // namespace
 
 int run_command(const Arguments& arguments, Host& host) {
-  auto done =
-      arguments.verb == Verb::list ? verb::list(arguments, host) : run_on_device(arguments, host);
+  auto done = run_verb(arguments, host);
   host.out.flush();
   if (!done) {
     host.err << "vtpmctl: " << done.error().message << "\n";

@@ -1,6 +1,6 @@
 // What vtpmctl needs from the machine it runs on; tests make one of their own.
 //
-// Ownership: borrows the streams. Threads: one at a time.
+// Ownership: borrows the streams and the services. Threads: one at a time.
 #pragma once
 
 #include <functional>
@@ -9,11 +9,18 @@
 
 #include "ctl/tool/device_client.h"
 #include "ctl/tool/device_names.h"
+#include "ctl/tool/programs.h"
+#include "ctl/tool/services.h"
 
 namespace vtpm {
 
 struct Host {
   DevicePaths paths;
+  InstancePaths instances;
+  Services& services;
+  RunProgram run;
+  bool udev;                // whether udev runs here
+  std::string cuse_uevent;  // where synthetic uevents of /dev/cuse are written
   std::function<Result<IoctlFunction>(const std::string& path)> open;
   std::istream& in;
   std::ostream& out;

@@ -41,6 +41,20 @@ Result<void> state_save(const Arguments& arguments, DeviceClient& device, Host& 
 Result<void> state_load(const Arguments& arguments, DeviceClient& device, Host& host);
 Result<void> state_store_volatile(const Arguments& arguments, DeviceClient& device, Host& host);
 
+// -- verbs_instance.cpp: the virtual TPMs that this host keeps --
+using HostFunction = Result<void> (*)(const Arguments&, Host&);
+Result<void> create(const Arguments& arguments, Host& host);
+Result<void> start(const Arguments& arguments, Host& host);
+Result<void> stop(const Arguments& arguments, Host& host);
+Result<void> restart(const Arguments& arguments, Host& host);
+Result<void> enable(const Arguments& arguments, Host& host);
+Result<void> disable(const Arguments& arguments, Host& host);
+Result<void> destroy(const Arguments& arguments, Host& host);
+Result<void> spawn(const Arguments& arguments, Host& host);
+Result<void> uevent(const Arguments& arguments, Host& host);
+// What can be said of an instance that does not run.
+Result<void> instance_status(const Arguments& arguments, Host& host);
+
 // -- shared --
 
 // Prints a report in the form that was asked for.

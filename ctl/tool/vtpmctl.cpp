@@ -1,6 +1,9 @@
 // vtpmctl: steers and asks virtual TPMs.
 //
 //   command line -> Arguments -> run_command -> verb -> DeviceClient -> ioctl on /dev/vtpmctlN
+//                                                 '--> instances, Services -> systemd, vtpmd
+#include <unistd.h>
+
 #include <iostream>
 
 #include "ctl/tool/commands.h"
@@ -10,6 +13,18 @@ int main(int argc, char** argv) {
   if (!parsed.arguments) {
     return parsed.exit_status;
   }
-  vtpm::Host host{{}, vtpm::open_node, std::cin, std::cout, std::cerr};
+  bool systemd = access("/run/systemd/system", F_OK) == 0;
+  bool udev = access("/run/udev/control", F_OK) == 0;
+  auto services = vtpm::make_services(systemd, vtpm::run_program, {});
+  vtpm::Host host{{},
+                  {},
+                  *services,
+                  vtpm::run_program,
+                  udev,
+                  "/sys/class/misc/cuse/uevent",
+                  vtpm::open_node,
+                  std::cin,
+                  std::cout,
+                  std::cerr};
   return vtpm::run_command(*parsed.arguments, host);
 }

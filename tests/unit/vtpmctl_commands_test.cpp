@@ -36,6 +36,11 @@ class VtpmctlCommand : public testing::Test {
     auto parsed = parse_command_line(static_cast<int>(words.size()), words.data(), out_, err_);
     EXPECT_TRUE(parsed.arguments.has_value()) << err_.str();
     Host host{{(root_ / "dev").string(), (root_ / "class").string()},
+              instances_,
+              *services_,
+              run_,
+              false,
+              path("uevent"),
               [this](const std::string& path) {
                 opened_ = path;
                 return device_.function();
@@ -49,6 +54,15 @@ class VtpmctlCommand : public testing::Test {
 
   std::filesystem::path root_ =
       std::filesystem::temp_directory_path() / ("vtpmctl_test." + std::to_string(::getpid()));
+  InstancePaths instances_{path("etc"), path("lib"), path("run")};
+  // Programs that the command ran, and what they are to say.
+  std::vector<std::vector<std::string>> ran_;
+  Ran answer_{0, ""};
+  RunProgram run_ = [this](const std::vector<std::string>& words) {
+    ran_.push_back(words);
+    return answer_;
+  };
+  std::unique_ptr<Services> services_ = make_services(true, run_, instances_);
   AnsweringDevice device_;
   std::istringstream in_;
   std::ostringstream out_;

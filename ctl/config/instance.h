@@ -1,0 +1,41 @@
+// An instance: one virtual TPM that is kept, by the name of the machine it belongs to, and where
+// its things are.
+//
+// Threads: plain functions and values.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/result.h"
+
+namespace vtpm {
+
+// Where instances are; other directories in tests.
+struct InstancePaths {
+  std::string configuration = "/etc/vtpm";  // NAME.toml
+  std::string state = "/var/lib/vtpm";      // NAME/
+  std::string run = "/run/vtpm";            // NAME.pid without systemd; devices/ for udev
+
+  [[nodiscard]] std::string configuration_of(std::string_view name) const {
+    return configuration + "/" + std::string(name) + ".toml";
+  }
+  [[nodiscard]] std::string state_of(std::string_view name) const {
+    return state + "/" + std::string(name);
+  }
+  [[nodiscard]] std::string pid_file_of(std::string_view name) const {
+    return run + "/" + std::string(name) + ".pid";
+  }
+};
+
+// Up to 64 letters, digits, '-', '.', '_', the first a letter or digit: what virtual machines are
+// called, UUIDs too. Not what devices are called (vtpm0), nor what ends as the links beside a name
+// do (web-ctl, web-rm). Errors: invalid.
+Result<void> check_instance_name(std::string_view name);
+
+// A name in hexadecimal digits, since the values of uevents are letters and digits only.
+std::string encode_instance_name(std::string_view name);
+// Errors: invalid for what is no encoded name.
+Result<std::string> decode_instance_name(std::string_view encoded);
+
+}  // namespace vtpm

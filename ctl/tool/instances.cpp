@@ -1,0 +1,185 @@
+#include "ctl/tool/instances.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <set>
+
+#include "ctl/config/settings.h"
+#include "engine/file_descriptor.h"
+
+namespace vtpm {
+namespace {
+
+constexpr std::string_view kSuffix = ".toml";
+
+Result<void> make_directory(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
+    return system_failure("cannot make " + path, errno);
+  }
+  return {};
+}
+
+Result<FileDescriptor> lock_configuration(const InstancePaths& paths) {
+  FileDescriptor directory(
+      ::open(paths.configuration.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
+  if (!directory || ::flock(directory.get(), LOCK_EX) != 0) {
+    return system_failure("cannot lock " + paths.configuration, errno);
+  }
+  return directory;
+}
+
+std::string free_device(const InstancePaths& paths, const DevicePaths& devices) {
+  std::set<std::string> taken;
+  for (const std::string& device : list_devices(devices)) {
+    taken.insert(device);
+  }
+  for (const std::string& name : list_instances(paths)) {
+    taken.insert(device_of(paths, name).value_or(""));
+  }
+  unsigned index = 0;
+  while (taken.contains("vtpm" + std::to_string(index))) {
+    ++index;
+  }
+  return "vtpm" + std::to_string(index);
+}
+
+std::string configuration_text(const NewInstance& wanted, const std::string& device) {
+  std::string text = "# The virtual TPM of " + wanted.name +
+                     ". One key for each option of vtpmd: man vtpmd.\n" +
+                     setting_line("device", device) + setting_line("create", "never");
+  for (const auto& [key, value] : wanted.options) {
+    if (key != "device") {
+      text += setting_line(key, value);
+    }
+  }
+  return text;
+}
+
+Result<void> write_new_file(const std::string& path, const std::string& text) {
+  constexpr mode_t kMode = 0644;
+  FileDescriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));  // NOLINT
+  if (!file) {
+    return system_failure("cannot write " + path, errno);
+  }
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::fsync(file.get()) != 0) {
+    int error = errno;
+    ::unlink(path.c_str());
+    return system_failure("cannot write " + path, error);
+  }
+  return {};
+}
+
+Result<void> ask_vtpmd(const std::string& name, const char* task, const RunProgram& run) {
+  auto ran = run({"vtpmd", "--name", name, task});
+  if (!ran) {
+    return tl::unexpected(ran.error());
+  }
+  return ran->succeeded() ? Result<void>()
+                          : failure(Errc::invalid, "cannot create " + name + ": " + ran->text());
+}
+
+}  // namespace
+
+Result<void> create_instance(const NewInstance& wanted, const InstancePaths& paths,
+                             const DevicePaths& devices, const RunProgram& run) {
+  if (auto valid = check_instance_name(wanted.name); !valid) {
+    return valid;
+  }
+  constexpr mode_t kListed = 0755;
+  constexpr mode_t kPassable = 0711;
+  auto made = make_directory(paths.configuration, kListed).and_then([&] {
+    return make_directory(paths.state, kPassable);
+  });
+  if (!made) {
+    return made;
+  }
+  auto lock = lock_configuration(paths);
+  if (!lock) {
+    return tl::unexpected(lock.error());
+  }
+  if (instance_exists(paths, wanted.name)) {
+    return failure(Errc::busy, "there is a virtual TPM called " + wanted.name +
+                                   " already; vtpmctl destroy removes it");
+  }
+  auto said =
+      std::ranges::find(wanted.options, "device", &std::pair<std::string, std::string>::first);
+  bool chosen = said != wanted.options.end() && said->second != "auto";
+  std::string device = chosen ? said->second : free_device(paths, devices);
+  std::string file = paths.configuration_of(wanted.name);
+  auto done = write_new_file(file, configuration_text(wanted, device))
+                  .and_then([&] { return ask_vtpmd(wanted.name, "--check", run); })
+                  .and_then([&] { return ask_vtpmd(wanted.name, "--make-state", run); });
+  if (!done) {
+    ::unlink(file.c_str());
+  }
+  return done;
+}
+
+std::vector<std::string> list_instances(const InstancePaths& paths) {
+  std::vector<std::string> names;
+  std::error_code ignored;  // no directory: no instances
+  std::filesystem::directory_iterator entry(paths.configuration, ignored);
+  for (; entry != std::filesystem::directory_iterator(); entry.increment(ignored)) {
+    std::string file = entry->path().filename();
+    if (!file.ends_with(kSuffix)) {
+      continue;
+    }
+    std::string name = file.substr(0, file.size() - kSuffix.size());
+    if (check_instance_name(name)) {
+      names.push_back(name);
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+bool instance_exists(const InstancePaths& paths, const std::string& name) {
+  return check_instance_name(name) && ::access(paths.configuration_of(name).c_str(), F_OK) == 0;
+}
+
+Result<void> check_instance_exists(const InstancePaths& paths, const std::string& name) {
+  if (auto valid = check_instance_name(name); !valid) {
+    return valid;
+  }
+  return instance_exists(paths, name)
+             ? Result<void>()
+             : failure(Errc::not_found, "there is no virtual TPM called " + name +
+                                            "; vtpmctl list shows those that are there, vtpmctl "
+                                            "create makes one");
+}
+
+std::optional<std::string> device_of(const InstancePaths& paths, const std::string& name) {
+  auto settings = read_settings(paths.configuration_of(name));
+  return settings ? value_of(*settings, "device") : std::nullopt;
+}
+
+Result<void> remove_instance(const InstancePaths& paths, const std::string& name, bool keep_state) {
+  auto settings = read_settings(paths.configuration_of(name));
+  auto elsewhere = settings ? value_of(*settings, "state") : std::nullopt;
+  if (!keep_state && elsewhere) {
+    return failure(Errc::invalid, "the state of " + name + " is in " + *elsewhere +
+                                      ", which vtpmctl did not make; say --keep-state, and remove "
+                                      "it yourself");
+  }
+  std::error_code error;
+  if (!keep_state) {
+    std::filesystem::remove_all(paths.state_of(name), error);
+    if (error) {
+      return system_failure("cannot remove " + paths.state_of(name), error.value());
+    }
+  }
+  if (::unlink(paths.configuration_of(name).c_str()) != 0) {
+    return system_failure("cannot remove " + paths.configuration_of(name), errno);
+  }
+  return {};
+}
+
+}  // namespace vtpm

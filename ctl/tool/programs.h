@@ -1,0 +1,28 @@
+// Runs other programs: systemctl, vtpmd.
+//
+// Threads: plain functions.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/result.h"
+
+namespace vtpm {
+
+struct Ran {
+  int status;          // exit status; 128 and more: ended by a signal
+  std::string output;  // standard output and standard error, as they came
+
+  [[nodiscard]] bool succeeded() const { return status == 0; }
+  // Without the line break at the end.
+  [[nodiscard]] std::string text() const;
+};
+
+// Runs words[0], found in PATH and in the directories for system programs, and waits for it; its
+// standard input is empty. Errors: io, not_found when it cannot be started.
+using RunProgram = std::function<Result<Ran>(const std::vector<std::string>& words)>;
+Result<Ran> run_program(const std::vector<std::string>& words);
+
+}  // namespace vtpm
