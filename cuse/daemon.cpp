@@ -234,7 +234,8 @@ Result<void> verdict_on(EndReason reason) {
 }
 
 // A new TPM, powered on once so that it is stored.
-Result<void> make_state(const Options& options) {
+Result<void> make_state(Options options) {
+  options.create = DirStore::Create::if_missing;
   auto store = open_store(options);
   if (!store) {
     return tl::unexpected(store.error());

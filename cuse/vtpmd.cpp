@@ -10,8 +10,9 @@ int main(int argc, char** argv) {
   if (!parsed.options) {
     return parsed.exit_status;
   }
-  std::string device = parsed.options->device.name;
-  vtpm::log::configure(parsed.options->log_level, device.empty() ? "vtpmd" : "vtpmd " + device);
+  const vtpm::Options& options = *parsed.options;
+  const std::string& who = options.name.empty() ? options.device.name : options.name;
+  vtpm::log::configure(options.log_level, who.empty() ? "vtpmd" : "vtpmd " + who);
   if (auto served = vtpm::run_daemon(*parsed.options); !served) {
     vtpm::log::error(served.error().message);
     return 1;

@@ -16,10 +16,10 @@ extern char** environ;  // NOLINT: POSIX leaves its declaration to programs
 namespace vtpm {
 namespace {
 
-// Where a program is: PATH may lack the directories for system programs.
+// Where a program is: PATH may lack the directories for system programs, and udev has none.
 std::string locate(const std::string& name) {
   const char* path = ::getenv("PATH");  // NOLINT: one thread
-  std::string directories = std::string(path == nullptr ? "" : path) + ":/usr/sbin:/sbin";
+  std::string directories = std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/bin:/sbin:/bin";
   for (size_t begin = 0; begin <= directories.size();) {
     size_t end = directories.find(':', begin);
     end = end == std::string::npos ? directories.size() : end;

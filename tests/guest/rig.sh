@@ -40,6 +40,14 @@ expect_output 'not finished after 1 seconds'
 expect_output 'ended in order'
 expect_eq "$(compgen -G "/dev/shm/vtpm-guest.*" || true)" "" "temporary directories left"
 
+step "native mode refuses what this machine cannot give"
+if [[ $(</proc/1/comm) != systemd ]]; then
+    expect_exit 125 env VTPM_GUEST=native tests/guest/vm --systemd "$WORK/native.sh"
+    expect_output 'needs systemd, and the first process of this machine is '
+fi
+expect_exit 125 env VTPM_GUEST=native tests/guest/vm --no-cuse "$WORK/native.sh"
+expect_output 'wants to load the cuse module, which is loaded here'
+
 # The other half of the test, rig_outside.sh, looks whether the host sees any of this.
 if [[ $VTPM_GUEST == uml ]]; then
     step "every file can be changed here"

@@ -69,6 +69,44 @@ expect_output 'not finished after 2 seconds'
 expect_output 'sleep 100'
 expect_nothing_left
 
+step "with systemd as the first process, a script is handed the same, and hands back the same"
+script=$(guest_script systemd.sh <<'EOF'
+# guest: --systemd
+echo "out $(</proc/1/comm) $1,$2"
+echo "err $VTPM_HANDED" >&2
+[ -t 0 ] && echo tty
+(: </dev/tty) 2>/dev/null && echo "a controlling terminal"
+cat
+seq 1 100000 | head -n 1
+echo "${PIPESTATUS[0]}"
+sleep 1234 &
+systemd-run --quiet sleep 1235
+echo >"$VTPM_RIG_MARKER"
+exit 7
+EOF
+)
+code=0
+VTPM_HANDED='a value' VTPM_RIG_MARKER=$WORK/marker "$VM" "$script" 'two words' '*' >"$WORK/out" 2>"$WORK/err" \
+    </dev/zero || code=$?
+expect_eq "$code" 7 "exit code"
+expect_eq "$(<"$WORK/out")" "out systemd two words,*"$'\n'"1"$'\n'"141" "stdout"
+expect_eq "$(<"$WORK/err")" "err a value" "stderr"
+expect_exit 1 test -e "$WORK/marker"
+expect_nothing_left
+
+step "and is ended in the same way when it takes too long"
+expect_exit 124 "$VM" --systemd --timeout 2 "$(guest_script live.sh <<<'echo first; sleep 100')"
+expect_output '^first$'
+expect_output 'not finished after 2 seconds'
+expect_output 'sleep 100'
+expect_output 'systemd-journald'
+expect_nothing_left
+
+step "a script that ends its systemd has ended its guest"
+expect_exit 125 "$VM" --systemd "$(guest_script poweroff.sh <<<'systemctl poweroff; sleep 100')"
+expect_output 'the guest died under'
+expect_nothing_left
+
 step "options in the script's second line"
 script=$(guest_script own.sh <<'EOF'
 # guest: --mem 400M

@@ -1,0 +1,127 @@
+#!/bin/bash
+# guest: --systemd --no-cuse --mem 2G --timeout 400
+# The package installed from scratch, and the life of a virtual machine's TPM with real systemd and udev.
+
+. tests/guest/lib/lib.sh
+. tests/guest/lib/package.sh
+
+step "the package"
+install_package
+expect_exit 0 getent group vtpm
+expect_exit 0 test -d /var/lib/vtpm
+expect_exit 0 systemctl is-enabled vtpm.target
+
+useradd --no-create-home --groups vtpm member
+useradd --no-create-home stranger
+
+step "created and started: one command each"
+ctl 0 create web01
+expect_output '^web01: /dev/vtpm0, /etc/vtpm/web01.toml$'
+ctl 0 start web01
+expect_eq "$(node_of web01)" /dev/vtpm0 "the node"
+expect_eq "$(stat -c '%U:%G %a' /dev/vtpm0)" "root:vtpm 660" "owner and mode of the raw node"
+expect_eq "$(stat -c '%U:%G %a' /dev/vtpmctl0)" "root:root 600" "owner and mode of the control node"
+expect_eq "$(readlink -f /dev/vtpm/by-name/web01-ctl)" /dev/vtpmctl0 "the control node"
+
+step "who may use it"
+on web01 expect_exit 0 "$LIB/as" member tpm2_getrandom --hex 8
+on web01 expect_exit 1 "$LIB/as" stranger tpm2_getrandom --hex 8
+expect_exit 1 "$LIB/as" member vtpmctl status web01
+expect_output 'ermission'
+ctl 0 status web01
+expect_output 'on, started'
+ctl 0 list
+expect_output 'vtpm0'
+
+step "the same node, number and state after a restart, and after the daemon was killed"
+number=$(stat -c %t:%T /dev/vtpm0)
+on web01 tpm2_nvdefine -Q -C o -s 4 -a 'ownerread|ownerwrite' 0x1500060
+echo -n kept | on web01 tpm2_nvwrite -Q -C o -i - 0x1500060
+expect_kept() {
+    expect_eq "$(on web01 tpm2_nvread -C o -s 4 0x1500060)" kept "the NV index"
+    expect_eq "$(stat -c '%t:%T %U:%G %a' "$(node_of web01)")" "$number root:vtpm 660" "the node"
+}
+ctl 0 restart web01
+expect_kept
+old=$(pid_of web01)
+kill -KILL "$old"
+wait_for 20 is_gone "$old"
+is_back() { is_active web01 && [[ $(pid_of web01) != 0 && -e /dev/vtpm/by-name/web01 ]]; }
+wait_for 20 is_back
+expect_kept
+
+step "what is refused, and how that is told"
+ctl 1 create web01
+expect_output 'already'
+ctl 1 create 'web 02'
+expect_output "no name"
+ctl 1 create vtpm5
+ctl 1 create web02 --set no-such-option=1
+expect_output "web02.toml:[0-9]+: 'no-such-option' is no option"
+ctl 1 create web02 --tpm 3.0
+expect_output "'3.0' is not one of"
+expect_exit 1 test -e /etc/vtpm/web02.toml
+ctl 1 start nobody
+expect_output 'no virtual TPM called nobody'
+ctl 0 create web02 --device vtpm0
+ctl 1 start web02
+expect_output 'exists already'
+ctl 0 status web02
+expect_output 'failed|starting'
+systemctl stop vtpm@web02.service
+systemctl reset-failed vtpm@web02.service 2>/dev/null || true
+ctl 0 destroy web02 --yes
+
+step "state that has gone is not made anew"
+ctl 0 create precious
+ctl 0 start precious
+ctl 0 stop precious
+mv /var/lib/vtpm/precious /var/lib/vtpm/elsewhere
+ctl 1 start precious
+expect_output '/var/lib/vtpm/precious'
+expect_exit 1 test -e /var/lib/vtpm/precious
+mv /var/lib/vtpm/elsewhere /var/lib/vtpm/precious
+systemctl reset-failed vtpm@precious.service 2>/dev/null || true
+ctl 0 start precious
+ctl 0 destroy precious --yes --keep-state
+expect_exit 0 test -s /var/lib/vtpm/precious/tpm2-00.permall
+expect_exit 1 test -e /etc/vtpm/precious.toml
+
+step "spawned by an event, and taken away"
+ctl 0 stop web01
+expect_exit 1 test -e /dev/vtpm0
+ctl 0 spawn web01
+wait_for 20 test -e /dev/vtpm/by-name/web01
+expect_kept
+ctl 0 spawn web01 --remove
+wait_for 20 is_missing /dev/vtpm/by-name/web01
+wait_for 20 is_missing /dev/vtpm0
+ctl 1 spawn nobody
+
+step "permissions of its own"
+useradd --no-create-home vmuser
+ctl 0 create special --owner vmuser --group vmuser --mode 600 --set control-group=vmuser --power off --set buffer-size=3968
+ctl 0 start special
+expect_eq "$(stat -c '%U:%G %a' "$(node_of special)")" "vmuser:vmuser 600" "the raw node"
+expect_eq "$(stat -c '%U:%G %a' "$(node_of special-ctl)")" "root:vmuser 660" "the control node"
+expect_exit 0 "$LIB/as" vmuser vtpmctl power on special
+ctl 0 destroy special --yes
+
+step "the journal tells the story"
+expect_exit 0 journalctl --no-pager -o cat VTPM_NAME=web01
+expect_output 'TPM 2.0 on /dev/vtpm0'
+expect_exit 0 journalctl --no-pager -o cat -u vtpm@web01
+cat "$OUTPUT"
+expect_output 'Started .*Virtual TPM of web01'
+expect_output 'ended by a signal'
+expect_output 'Stopped .*Virtual TPM of web01'
+
+step "destroyed: nothing is left"
+ctl 0 start web01
+printf 'n\n' | { ! vtpmctl destroy web01; }
+is_active web01
+printf 'y\n' | vtpmctl destroy web01
+for path in /etc/vtpm/web01.toml /var/lib/vtpm/web01 /dev/vtpm0 /dev/vtpmctl0 /dev/vtpm/by-name/web01 /run/vtpm/devices/vtpm0; do
+    wait_for 10 is_missing "$path"
+done
+expect_eq "$(pgrep -c vtpmd || true)" 0 "daemons left"
