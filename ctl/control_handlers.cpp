@@ -164,6 +164,7 @@ ControlOutcome get_status(ControlCall& call, const vtpm_status& /*none*/) {
                  (call.device.raw_node_in_use() ? VTPM_STATUS_IN_USE : 0);
   status.pid = static_cast<uint32_t>(getpid());
   status.commands = tpm.commands();
+  status.opener_pid = static_cast<uint32_t>(call.device.raw_node_opener());
   copy_text(status.state, tpm.storage());
   copy_text(status.reason, tpm.failure_reason());
   return bytes_of(status);

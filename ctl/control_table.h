@@ -38,6 +38,7 @@ struct ControlContext {
   // Tells listeners that another kind of TPM is behind the node now.
   std::function<void()> announce_change = [] {};
   std::function<bool()> raw_node_in_use = [] { return false; };
+  std::function<pid_t()> raw_node_opener = [] { return 0; };  // the last one; 0: nobody yet
 };
 
 // What a caller may do; each includes the ones before.

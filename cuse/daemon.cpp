@@ -143,6 +143,7 @@ class ServedTpm {
                      .end_daemon = [this] { lifetime_.request_end(EndReason::requested); },
                      .announce_change = [this] { announce_change(); },
                      .raw_node_in_use = [this] { return raw_node_.in_use(); },
+                     .raw_node_opener = [this] { return raw_node_.opener(); },
                  },
                  queue_, clock_),
         control_node_(control_, options.access),

@@ -14,6 +14,9 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
     reply.error(EBUSY);
     return;
   }
+  if (!own_check) {
+    opener_ = opener.pid;
+  }
   Privilege privilege = parts_.access.allows(opener) ? Privilege::control : Privilege::raw_user;
   auto file = std::make_shared<RawFile>(*this, privilege, !own_check);
   if (own_check || parts_.power == PowerSwitch::independent) {

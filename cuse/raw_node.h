@@ -45,12 +45,15 @@ class RawNode final : public Node {
   void open(const Opener& opener, OpenReply reply) override;
 
   [[nodiscard]] bool in_use() const { return taken_; }
+  // The process that opened it last; 0: none but this one has.
+  [[nodiscard]] pid_t opener() const { return opener_; }
 
  private:
   friend class RawFile;
 
   RawNodeParts parts_;
   std::atomic<bool> taken_ = false;
+  std::atomic<pid_t> opener_ = 0;
 };
 
 }  // namespace vtpm

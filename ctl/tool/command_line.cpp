@@ -262,6 +262,11 @@ class CommandLine {
     destroy->add_flag("--keep-state", raw_.keep_state, "Leave the state where it is");
     add_instance_verb(Verb::spawn, "spawn", "Have udev start it, by an event that names it")
         ->add_flag("--remove", raw_.remove, "Have udev stop it");
+    add_verb(app_, Verb::reap, "reap", "Stop those that a process opened last, which has ended")
+        ->add_option("PID", raw_.process, "The process")
+        ->required()
+        ->check(CLI::Range(1u, UINT32_MAX))
+        ->type_name("");
     CLI::App* uevent = add_verb(app_, Verb::uevent, "uevent", "For udev's rules");
     uevent->group("");  // not in --help
     uevent->add_option("ENCODED", raw_.device)->required();

@@ -45,6 +45,7 @@ enum class Verb {
   destroy,
   spawn,
   uevent,  // for udev's rules
+  reap,
 };
 
 // What one run is to do. Fields that a verb does not have keep their defaults.
@@ -67,6 +68,7 @@ struct Arguments {
   bool yes = false;                                          // destroy
   bool keep_state = false;                                   // destroy
   bool remove = false;                                       // spawn, uevent
+  uint32_t process = 0;                                      // reap
   std::optional<Bytes> command;  // send; nothing: hexadecimal text on standard input
 };
 

@@ -52,6 +52,7 @@ constexpr auto kHostVerbs = std::to_array<HostRow>({
     {Verb::destroy, verb::destroy},
     {Verb::spawn, verb::spawn},
     {Verb::uevent, verb::uevent},
+    {Verb::reap, verb::reap},
 });
 
 Result<void> run_on_device(const Arguments& arguments, Host& host) {

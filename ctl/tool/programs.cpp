@@ -19,7 +19,8 @@ namespace {
 // Where a program is: PATH may lack the directories for system programs, and udev has none.
 std::string locate(const std::string& name) {
   const char* path = ::getenv("PATH");  // NOLINT: one thread
-  std::string directories = std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/bin:/sbin:/bin";
+  std::string directories =
+      std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/bin:/sbin:/bin";
   for (size_t begin = 0; begin <= directories.size();) {
     size_t end = directories.find(':', begin);
     end = end == std::string::npos ? directories.size() : end;

@@ -172,6 +172,25 @@ Result<void> uevent(const Arguments& arguments, Host& host) {
   return arguments.remove ? host.services.stop_soon(*name) : host.services.start_soon(*name);
 }
 
+// KVM says that the machine of a process has gone; the TPMs that this process opened go with it.
+Result<void> reap(const Arguments& arguments, Host& host) {
+  for (const std::string& name : list_instances(host.instances)) {
+    auto node = control_node(host.paths, device_of(host.instances, name).value_or(""));
+    auto ioctl = node ? host.open(*node) : tl::unexpected(node.error());
+    if (!ioctl) {
+      continue;  // it does not run
+    }
+    auto status = DeviceClient(name, *node, std::move(*ioctl)).call(request::get_status);
+    if (status && status->opener_pid == arguments.process) {
+      if (auto stopped = host.services.stop_soon(name); !stopped) {
+        return stopped;
+      }
+      host.out << name << "\n";
+    }
+  }
+  return {};
+}
+
 Result<void> instance_status(const Arguments& arguments, Host& host) {
   const std::string& name = arguments.device;
   std::string state = host.services.state(name);

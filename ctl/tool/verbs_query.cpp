@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
+#include <map>
 #include <ostream>
 
+#include "ctl/tool/instances.h"
 #include "ctl/tool/response_codes.h"
 #include "ctl/tool/transfers.h"
 #include "ctl/tool/verbs.h"
@@ -93,6 +95,8 @@ Report status_report(const DeviceClient& device, const vtpm_status& status) {
       .add("started", has(status, VTPM_STATUS_STARTED), yes_or_no(has(status, VTPM_STATUS_STARTED)))
       .add("locality", uint64_t{status.locality})
       .add("in_use", in_use, in_use ? "yes, the raw node is open" : "no")
+      .add("opener", uint64_t{status.opener_pid},
+           status.opener_pid == 0 ? "nobody yet" : "process " + std::to_string(status.opener_pid))
       .add("commands", status.commands)
       .add("pid", uint64_t{status.pid})
       .add("storage_locked", locked, yes_or_no(locked));
@@ -130,8 +134,6 @@ Listed ask_listed(const std::string& name, Host& host) {
   if (!status) {
     return listed_error(name, status.error());
   }
-  Report report;
-  report.add("name", name);
   return {{name, version_name(status->version), phase_words(*status),
            yes_or_no(has(*status, VTPM_STATUS_IN_USE)), std::to_string(status->pid),
            printable(text_in(status->state))},
@@ -140,11 +142,45 @@ Listed ask_listed(const std::string& name, Host& host) {
 
 }  // namespace
 
+namespace {
+
+// Instances by their device: those of devices that are there, and the rest.
+std::map<std::string, std::string> names_by_device(const Host& host) {
+  std::map<std::string, std::string> names;
+  for (const std::string& name : list_instances(host.instances)) {
+    names.emplace(device_of(host.instances, name).value_or(name), name);
+  }
+  return names;
+}
+
+Listed stopped_instance(const std::string& name, const std::string& device, Host& host) {
+  std::string state = host.services.state(name);
+  Listed listed{{device, name, "-", state, "-", "-", "-"}, {}};
+  listed.report.add("name", name).add("device", "/dev/" + device).add("phase", state);
+  return listed;
+}
+
+}  // namespace
+
 Result<void> list(const Arguments& arguments, Host& host) {
-  std::vector<std::vector<std::string>> rows{{"DEVICE", "TPM", "PHASE", "IN USE", "PID", "STATE"}};
+  std::vector<std::vector<std::string>> rows{
+      {"DEVICE", "NAME", "TPM", "PHASE", "IN USE", "PID", "STATE"}};
   std::vector<Report> reports;
-  for (const std::string& name : list_devices(host.paths)) {
-    Listed listed = ask_listed(name, host);
+  auto names = names_by_device(host);
+  for (const std::string& device : list_devices(host.paths)) {
+    Listed listed = ask_listed(device, host);
+    auto named = names.find(device);
+    std::string name = named == names.end() ? "-" : named->second;
+    listed.row.insert(listed.row.begin() + 1, name);
+    if (named != names.end()) {
+      listed.report.add("name", name);
+      names.erase(named);
+    }
+    rows.push_back(std::move(listed.row));
+    reports.push_back(std::move(listed.report));
+  }
+  for (const auto& [device, name] : names) {
+    Listed listed = stopped_instance(name, device, host);
     rows.push_back(std::move(listed.row));
     reports.push_back(std::move(listed.report));
   }

@@ -30,7 +30,8 @@ class WiredTpm {
                  .policy = options.policy,
                  .end_daemon = [this] { end_requested = true; },
                  .announce_change = [this] { ++changes_announced; },
-                 .raw_node_in_use = [this] { return node.in_use(); }},
+                 .raw_node_in_use = [this] { return node.in_use(); },
+                 .raw_node_opener = [this] { return node.opener(); }},
                 queue, clock),
         node({tpm, queue, control, clock, options.power, options.access}),
         control_node(control, options.access) {

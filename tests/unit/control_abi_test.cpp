@@ -165,7 +165,8 @@ static_assert(offsetof(vtpm_status, locality) == 12);
 static_assert(offsetof(vtpm_status, flags) == 16);
 static_assert(offsetof(vtpm_status, pid) == 20);
 static_assert(offsetof(vtpm_status, commands) == 24);
-static_assert(offsetof(vtpm_status, reserved) == 32);
+static_assert(offsetof(vtpm_status, opener_pid) == 32);
+static_assert(offsetof(vtpm_status, reserved) == 36);
 static_assert(offsetof(vtpm_status, state) == 40);
 static_assert(offsetof(vtpm_status, reason) == 296);
 

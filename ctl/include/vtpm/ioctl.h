@@ -241,13 +241,15 @@ typedef union vtpm_execute {
 
 typedef struct vtpm_status {
   uint32_t tpm_result;
-  uint32_t phase;                /* VTPM_PHASE_* */
-  uint32_t version;              /* VTPM_VERSION_* */
-  uint32_t locality;             /* that commands are sent with now */
-  uint32_t flags;                /* VTPM_STATUS_*; other bits are 0 */
-  uint32_t pid;                  /* of the daemon, in its own namespace */
-  uint64_t commands;             /* executed since the daemon began */
-  uint64_t reserved;             /* 0 */
+  uint32_t phase;    /* VTPM_PHASE_* */
+  uint32_t version;  /* VTPM_VERSION_* */
+  uint32_t locality; /* that commands are sent with now */
+  uint32_t flags;    /* VTPM_STATUS_*; other bits are 0 */
+  uint32_t pid;      /* of the daemon, in its own namespace */
+  uint64_t commands; /* executed since the daemon began */
+  uint32_t
+      opener_pid;    /* of who opened the raw node last, in the daemon's pid namespace; 0: nobody */
+  uint32_t reserved; /* 0 */
   char state[VTPM_STATUS_TEXT];  /* where the state is, NUL-terminated */
   char reason[VTPM_STATUS_TEXT]; /* why the phase is FAILED, NUL-terminated */
 } vtpm_status;

@@ -75,8 +75,8 @@ class Status:
 
     def __init__(self, file):
         self.structure = expect(file, GET_STATUS)
-        (_, self.phase, self.version, self.locality, self.flags, self.pid, self.commands, self.reserved) = struct.unpack(
-            "=6IQQ", self.structure[:40]
+        (_, self.phase, self.version, self.locality, self.flags, self.pid, self.commands, self.opener, self.reserved) = (
+            struct.unpack("=6IQII", self.structure[:40])
         )
         self.state, self.reason = (self.structure[at : at + 256].split(b"\0")[0].decode() for at in (40, 296))
 
