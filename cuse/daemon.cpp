@@ -1,14 +1,15 @@
 #include "cuse/daemon.h"
 
-#include <systemd/sd-daemon.h>
-
 #include <chrono>
-#include <iostream>
 #include <optional>
 #include <sstream>
 
 #include "cuse/control_node.h"
+#include "cuse/node_check.h"
 #include "cuse/process.h"
+#include "cuse/service_notifier.h"
+#include "cuse/state_directory.h"
+#include "engine/crypto.h"
 #include "engine/libtpms_engine.h"
 #include "engine/swtpm_key.h"
 
@@ -50,7 +51,7 @@ class UndoneLog {
 };
 
 Result<std::unique_ptr<StateStore>> open_store(const Options& options) {
-  auto store = DirStore::open(options.state_directory, options.create);
+  auto store = open_state_directory(options.state_directory, options.create, options.run_as);
   if (!store) {
     return tl::unexpected(store.error());
   }
@@ -82,40 +83,27 @@ Result<void> power_on(VirtualTpm& tpm, const Options& options) {
   if (!on) {
     return on.error().code == Errc::not_found ? on : Result<void>();
   }
-  return options.startup ? tpm.startup(*options.startup) : Result<void>();
+  // One that goes on from stored volatile state is started already.
+  return options.startup && !tpm.started() ? tpm.startup(*options.startup) : Result<void>();
 }
 
-Result<void> prepare(VirtualTpm& tpm, const Options& options) {
+// What can be refused before there is a node. The state is not read: whoever wrote it may be
+// hostile.
+Result<void> reserve(VirtualTpm& tpm, const Options& options) {
   if (!options.control.incoming) {
-    if (auto locked = tpm.lock_storage(); !locked) {
-      return locked;
+    auto acting = ActingAs::begin(options.run_as);
+    auto locked = acting ? tpm.lock_storage() : tl::unexpected(acting.error());
+    if (!locked) {
+      return tl::unexpected(explain_refusal(locked.error(), options.run_as));
     }
   }
-  if (options.buffer_size != 0) {
-    if (auto set = set_buffer_size(tpm, options.buffer_size); !set) {
-      return set;
-    }
-  }
-  return options.power == InitialPower::on ? power_on(tpm, options) : Result<void>();
+  return options.buffer_size != 0 ? set_buffer_size(tpm, options.buffer_size) : Result<void>();
 }
 
-void announce(const CreatedDevice& device, const Options& options,
-              std::optional<Background>& background) {
-  std::string summary =
-      in_words(options.tpm) + " on /dev/" + device.raw.name + " (" +
-      std::to_string(device.raw.numbers.major) + ":" + std::to_string(device.raw.numbers.minor) +
-      "), state in dir:" + options.state_directory + ", libtpms " + libtpms_version();
-  if (options.device.name.empty()) {
-    std::cout << "/dev/" << device.raw.name << std::endl;  // NOLINT: read through a pipe at once
-  }
-  if (background) {
-    log::use_syslog();
-  }
-  log::info(summary);
-  sd_notifyf(0, "READY=1\nSTATUS=%s", summary.c_str());
-  if (background) {
-    background->announce_ready();
-  }
+std::string in_words(const CreatedDevice& device, const Options& options) {
+  return in_words(options.tpm) + " on /dev/" + device.raw.name + " (" +
+         std::to_string(device.raw.numbers.major) + ":" + std::to_string(device.raw.numbers.minor) +
+         "), state in dir:" + options.state_directory + ", libtpms " + libtpms_version();
 }
 
 Result<void> describe_nodes(const Options& options, const std::string& raw,
@@ -169,10 +157,10 @@ class ServedTpm {
   ServedTpm(const ServedTpm&) = delete;
   ServedTpm& operator=(const ServedTpm&) = delete;
 
-  // Power, nodes, and the proof that the TPM answers on its node.
-  Result<CreatedDevice*> bring_up() {
-    if (auto ready = prepare(tpm_, options_); !ready) {
-      return tl::unexpected(ready.error());
+  // With the privileges the daemon was started with. Whoever opens a node waits until it is served.
+  Result<const CreatedDevice*> make_nodes() {
+    if (auto reserved = reserve(tpm_, options_); !reserved) {
+      return tl::unexpected(reserved.error());
     }
     DeviceRequest request = options_.device;
     request.prepare = [this](const std::string& raw, const std::string& control) {
@@ -184,13 +172,21 @@ class ServedTpm {
     }
     device_ = std::move(*device);
     uevent_ = DeviceRegistry().open_uevent(device_->raw.name);
+    return &*device_;
+  }
+
+  // In the sandbox: from here on the TPM's state and clients' requests are read. After
+  // make_nodes().
+  Result<void> begin_to_serve() {
+    if (options_.power == InitialPower::on) {
+      if (auto on = power_on(tpm_, options_); !on) {
+        return on;
+      }
+    }
     for (CreatedNode* node : {&device_->control, &device_->raw}) {
       node->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
     }
-    if (auto answers = check_answers("/dev/" + device_->raw.name, options_.tpm); !answers) {
-      return tl::unexpected(answers.error());
-    }
-    return &*device_;
+    return {};
   }
 
  private:
@@ -215,15 +211,67 @@ class ServedTpm {
   std::optional<CreatedDevice> device_;
 };
 
-Result<std::optional<PidFile>> write_pid_file(const std::string& path) {
-  if (path.empty()) {
-    return std::nullopt;
+// The daemon's ties to whoever started it. Made while it may do anything, used from within the
+// sandbox.
+struct Outside {
+  std::optional<Background>& background;
+  ServiceNotifier notifier;
+  std::optional<PidFile> pid_file;
+};
+
+Result<Outside> tie(const Options& options, std::optional<Background>& background) {
+  Outside outside{background, ServiceNotifier::connect(), std::nullopt};
+  if (!options.pid_file.empty()) {
+    auto file = PidFile::create(options.pid_file, options.run_as);
+    if (!file) {
+      return tl::unexpected(file.error());
+    }
+    outside.pid_file.emplace(std::move(*file));
   }
-  auto file = PidFile::write(path);
-  if (!file) {
-    return tl::unexpected(file.error());
+  if (background) {
+    log::connect_syslog();
   }
-  return std::optional<PidFile>(std::move(*file));
+  return outside;
+}
+
+Result<void> announce(const CreatedDevice& device, const Options& options, Outside& outside) {
+  if (outside.pid_file) {
+    if (auto filled = outside.pid_file->fill(); !filled) {
+      return filled;
+    }
+  }
+  if (options.device.name.empty()) {
+    std::string line = "/dev/" + device.raw.name + "\n";
+    static_cast<void>(!write(STDOUT_FILENO, line.data(), line.size()));
+  }
+  if (outside.background) {
+    log::use_syslog();
+  }
+  std::string summary = in_words(device, options);
+  log::info(summary);
+  outside.notifier.tell("READY=1\nSTATUS=" + summary);
+  if (outside.background) {
+    outside.background->announce_ready();
+  }
+  return {};
+}
+
+Result<void> lock_in(const Options& options) {
+  auto entered = enter_sandbox({.mode = options.sandbox,
+                                .run_as = options.run_as,
+                                .state_directory = options.state_directory,
+                                .tell_refused = log::error_from_signal_handler});
+  if (!entered) {
+    return tl::unexpected(entered.error());
+  }
+  if (options.sandbox != SandboxMode::on) {
+    log::warning(options.sandbox == SandboxMode::off
+                     ? "--sandbox off: files and system calls are not restricted"
+                     : "--sandbox log: system calls are not restricted, only logged by the kernel");
+  } else if (*entered == FilesRestricted::not_in_this_kernel) {
+    log::debug("this kernel has no Landlock: files are restricted by their permissions alone");
+  }
+  return {};
 }
 
 Result<void> verdict_on(EndReason reason) {
@@ -234,12 +282,15 @@ Result<void> verdict_on(EndReason reason) {
   return {};
 }
 
-// A new TPM, powered on once so that it is stored.
+// A new TPM, powered on once so that it is stored; made by and for the user that will serve it.
 Result<void> make_state(Options options) {
   options.create = DirStore::Create::if_missing;
   auto store = open_store(options);
   if (!store) {
     return tl::unexpected(store.error());
+  }
+  if (auto dropped = drop_privileges(options.run_as); !dropped) {
+    return dropped;
   }
   auto engine = LibtpmsEngine::create({options.tpm, true, options.profile}, **store);
   if (!engine) {
@@ -254,14 +305,44 @@ Result<void> make_state(Options options) {
   return {};
 }
 
+// The turning point of the daemon's life: what needs privileges, the sandbox, what meets strangers.
+Result<EndReason> run(ServedTpm& served, const Options& options, const Lifetime& lifetime,
+                      Outside& outside) {
+  auto device = served.make_nodes();
+  if (!device) {
+    return tl::unexpected(device.error());
+  }
+  auto check = NodeCheck::start("/dev/" + (*device)->raw.name, options.tpm);
+  if (!check) {
+    return tl::unexpected(check.error());
+  }
+  if (auto inside = lock_in(options); !inside) {
+    return tl::unexpected(inside.error());
+  }
+  if (auto serving = served.begin_to_serve(); !serving) {
+    return tl::unexpected(serving.error());
+  }
+  if (auto answers = check->verdict(); !answers) {
+    return tl::unexpected(answers.error());
+  }
+  if (auto announced = announce(**device, options, outside); !announced) {
+    return tl::unexpected(announced.error());
+  }
+  EndReason reason = lifetime.wait();
+  outside.notifier.tell("STOPPING=1");
+  return reason;
+}
+
 // From here on in the process that serves.
 Result<void> serve(const Options& options, std::optional<Background>& background) {
   auto lifetime = Lifetime::begin();
   if (!lifetime) {
     return tl::unexpected(lifetime.error());
   }
-  if (auto possible = check_cuse(); !possible) {
-    return possible;
+  for (auto possible : {check_cuse(), load_crypto()}) {
+    if (!possible) {
+      return possible;
+    }
   }
   auto store = open_store(options);
   if (!store) {
@@ -276,22 +357,16 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   if (!key) {
     return tl::unexpected(key.error());
   }
+  auto outside = tie(options, background);
+  if (!outside) {
+    return tl::unexpected(outside.error());
+  }
   const SwtpmKey* migration_key = key->empty() ? nullptr : &*key;
   std::optional<ServedTpm> served(std::in_place, options, **engine, **store, migration_key,
                                   *lifetime);
-  auto device = served->bring_up();
-  if (!device) {
-    return tl::unexpected(device.error());
-  }
-  auto pid_file = write_pid_file(options.pid_file);
-  if (!pid_file) {
-    return tl::unexpected(pid_file.error());
-  }
-  announce(**device, options, background);
-  EndReason reason = lifetime->wait();
-  sd_notify(0, "STOPPING=1");
+  auto reason = run(*served, options, *lifetime, *outside);
   served.reset();
-  return verdict_on(reason);
+  return reason ? verdict_on(*reason) : tl::unexpected(reason.error());
 }
 
 }  // namespace

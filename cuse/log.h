@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace vtpm::log {
 
@@ -14,8 +15,14 @@ enum class Level { error, warning, info, debug };
 
 // Before the first thread starts. `name` stands before each message.
 void configure(Level most_detailed, const std::string& name);
-// From now on to syslog.
+// Opens what use_syslog() needs; a serving vtpmd can open no socket. Where nobody listens, what is
+// told later is lost.
+void connect_syslog(const std::string& path = "/dev/log");
+// From now on to syslog, without the time: the receiver stamps what comes without.
 void use_syslog();
+
+// Async-signal-safe; never filtered.
+void error_from_signal_handler(std::string_view message) noexcept;
 
 void error(const std::string& message);
 void warning(const std::string& message);

@@ -79,6 +79,7 @@ struct Raw {
   std::string locality;
   std::string control_user;
   std::string control_group;
+  std::string user;
 };
 
 void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
@@ -171,6 +172,21 @@ void add_control_options(CLI::App& app, Options& options, Raw& raw) {
       ->type_name("");
 }
 
+void add_privilege_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--user", raw.user,
+                 "User to serve as, once the nodes are made (name or number); GROUP is the user's "
+                 "own if it is not given. The state has to belong to this user")
+      ->type_name("USER[:GROUP]");
+  app.add_option("--sandbox", options.sandbox,
+                 "on: files other than the state, and system calls that vtpmd does not make, are "
+                 "refused; log: such calls are let through, and logged by the kernel; off: for "
+                 "debugging")
+      ->transform(one_of<SandboxMode>(
+          {{"on", SandboxMode::on}, {"log", SandboxMode::log}, {"off", SandboxMode::off}}))
+      ->default_str("on")
+      ->type_name("");
+}
+
 void add_process_options(CLI::App& app, Options& options) {
   app.add_option("--major", options.device.major,
                  "Major device number (default: the one all vtpm devices share)")
@@ -221,6 +237,29 @@ std::optional<gid_t> group_number(const std::string& name) {
   return entry != nullptr ? std::optional(entry->gr_gid) : number(name);
 }
 
+// "USER", "USER:GROUP"; a user by number alone has no group of its own, so it needs one.
+Result<RunAs> run_as(const std::string& text) {
+  std::string user = text.substr(0, text.find(':'));
+  std::string group = user.size() < text.size() ? text.substr(user.size() + 1) : "";
+  const passwd* entry = getpwnam(user.c_str());  // NOLINT: no thread yet
+  auto gid = entry != nullptr ? std::optional(entry->pw_gid) : std::nullopt;
+  auto uid = entry != nullptr ? std::optional(entry->pw_uid) : number(user);
+  if (!uid) {
+    return failure(Errc::invalid, "--user: there is no user '" + user + "'");
+  }
+  if (user.size() < text.size()) {
+    gid = group_number(group);
+    if (!gid) {
+      return failure(Errc::invalid, "--user: there is no group '" + group + "'");
+    }
+  }
+  if (!gid) {
+    return failure(Errc::invalid, "--user: no user has the number " + user +
+                                      ", so its group is not known: say USER:GROUP");
+  }
+  return RunAs{user, *uid, *gid};
+}
+
 void complete(Options& options, const Raw& raw) {
   if (raw.check || raw.make_state) {
     options.task = raw.check ? RunTask::check : RunTask::make_state;
@@ -255,6 +294,13 @@ std::string resolve(Options& options, const Raw& raw) {
       return "--control-group: there is no group '" + raw.control_group + "'";
     }
   }
+  if (!raw.user.empty()) {
+    auto user = run_as(raw.user);
+    if (!user) {
+      return user.error().message;
+    }
+    options.run_as = *user;
+  }
   return {};
 }
 
@@ -274,6 +320,7 @@ ParsedOptions parse_options(int argc, const char* const* argv, const InstancePat
   add_instance_options(app, options, raw);
   add_tpm_options(app, options, raw);
   add_control_options(app, options, raw);
+  add_privilege_options(app, options, raw);
   add_process_options(app, options);
   app.footer(
       "Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "

@@ -11,6 +11,7 @@
 #include "cuse/device_creation.h"
 #include "cuse/log.h"
 #include "cuse/raw_node.h"
+#include "cuse/sandbox.h"
 #include "cuse/udev_properties.h"
 #include "engine/dir_store.h"
 #include "engine/tpm_types.h"
@@ -43,6 +44,8 @@ struct Options {
   std::string migration_key;  // where it comes from (engine/swtpm_key.h); empty: none
   ControlPolicy control;
   ControlAccess access;
+  std::optional<RunAs> run_as;  // nothing: whoever starts it
+  SandboxMode sandbox = SandboxMode::on;
   bool daemon = false;
   std::string pid_file;
   log::Level log_level = log::Level::info;

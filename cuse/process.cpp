@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -41,7 +42,8 @@ Result<Background> Background::enter() {
   }
   if (child == 0) {
     setsid();
-    return Background(std::move(writing));
+    return Background(std::move(writing),
+                      FileDescriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)));  // NOLINT
   }
   writing.reset();
   char verdict = 0;
@@ -53,34 +55,49 @@ Result<Background> Background::enter() {
 }
 
 void Background::announce_ready() {
-  FileDescriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));  // NOLINT
-  if (null) {
-    dup2(null.get(), STDIN_FILENO);
-    dup2(null.get(), STDOUT_FILENO);
-    dup2(null.get(), STDERR_FILENO);
+  if (null_) {
+    dup2(null_.get(), STDIN_FILENO);
+    dup2(null_.get(), STDOUT_FILENO);
+    dup2(null_.get(), STDERR_FILENO);
+    null_.reset();
   }
   static_cast<void>(!chdir("/"));
   static_cast<void>(!write(verdict_.get(), "r", 1));
   verdict_.reset();
 }
 
-Result<PidFile> PidFile::write(const std::string& path) {
+Result<PidFile> PidFile::create(const std::string& path, const std::optional<RunAs>& owner) {
   constexpr mode_t kMode = 0644;
   std::string absolute = std::filesystem::absolute(path);  // the daemon leaves this directory
-  FileDescriptor file(::open(
-      absolute.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, kMode));  // NOLINT
-  std::string pid = std::to_string(getpid()) + "\n";
-  if (!file || ::write(file.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) {
+  FileDescriptor file(::open(absolute.c_str(),
+                             O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,  // NOLINT
+                             kMode));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0) {
     return system_failure("cannot write the pid file " + path, errno);
   }
-  return PidFile(absolute);
+  if (!S_ISREG(status.st_mode) || status.st_nlink != 1) {
+    return failure(Errc::invalid,
+                   "cannot write the pid file " + path + ": it is no regular file with one name");
+  }
+  if (ftruncate(file.get(), 0) != 0 ||
+      (owner && fchown(file.get(), owner->user, owner->group) != 0)) {
+    return system_failure("cannot write the pid file " + path, errno);
+  }
+  return PidFile(absolute, std::move(file));
 }
 
-PidFile::PidFile(PidFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+Result<void> PidFile::fill() {
+  std::string pid = std::to_string(getpid()) + "\n";
+  if (::write(file_.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) {
+    return system_failure("cannot write the pid file " + path_, errno);
+  }
+  return {};
+}
 
 PidFile::~PidFile() {
-  if (!path_.empty()) {
-    unlink(path_.c_str());
+  if (file_ && unlinkat(AT_FDCWD, path_.c_str(), 0) != 0) {
+    static_cast<void>(!ftruncate(file_.get(), 0));
   }
 }
 

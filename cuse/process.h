@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "cuse/privileges.h"
 #include "engine/file_descriptor.h"
 #include "engine/result.h"
 
@@ -24,21 +26,30 @@ class Background {
   void announce_ready();
 
  private:
-  explicit Background(FileDescriptor verdict) : verdict_(std::move(verdict)) {}
+  Background(FileDescriptor verdict, FileDescriptor null)
+      : verdict_(std::move(verdict)), null_(std::move(null)) {}
   FileDescriptor verdict_;  // closed without a word when the child dies: the parent ends with 1
+  FileDescriptor null_;     // /dev/null, which cannot be opened any more when it is needed
 };
 
-// Written when made, removed when destroyed.
+// Made while its directory can be written, filled when the TPM answers, removed when destroyed; or
+// emptied, when nothing in its directory may be removed any more (sandbox.h).
 class PidFile {
  public:
-  static Result<PidFile> write(const std::string& path);
-  PidFile(PidFile&&) noexcept;
+  // Belongs to `owner`, if there is one: who can write it is who it tells of. Refuses what is no
+  // regular file with one name.
+  static Result<PidFile> create(const std::string& path, const std::optional<RunAs>& owner);
+  PidFile(PidFile&&) noexcept = default;
   PidFile& operator=(PidFile&&) = delete;
   ~PidFile();
 
+  // This process's number.
+  Result<void> fill();
+
  private:
-  explicit PidFile(std::string path) : path_(std::move(path)) {}
+  PidFile(std::string path, FileDescriptor file) : path_(std::move(path)), file_(std::move(file)) {}
   std::string path_;
+  FileDescriptor file_;
 };
 
 enum class EndReason {

@@ -49,6 +49,17 @@ Result<Bytes> aes_cbc(ByteView key, ByteView iv, ByteView text, Direction direct
 
 }  // namespace
 
+Result<void> load_crypto() {
+  if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, nullptr) !=
+      1) {
+    return openssl_failure("OpenSSL's configuration");
+  }
+  // Providers are loaded by the first use.
+  auto digest = sha512({});
+  auto random = digest ? random_bytes(1) : tl::unexpected(digest.error());
+  return random ? Result<void>() : tl::unexpected(random.error());
+}
+
 Result<Bytes> random_bytes(size_t count) {
   Bytes bytes(count);
   if (RAND_bytes(out(bytes), static_cast<int>(count)) != 1) {

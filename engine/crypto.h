@@ -16,6 +16,10 @@ namespace vtpm {
 inline constexpr size_t kAesBlock = 16;  // bytes
 inline constexpr size_t kSha256Size = 32;
 
+// Reads OpenSSL's configuration and loads what it names: for a process that can open none of that
+// later, libtpms' use of OpenSSL included.
+Result<void> load_crypto();
+
 Result<Bytes> random_bytes(size_t count);
 
 // AES-CBC without padding: `text` is a multiple of 16 bytes. `key` has 16 or 32 bytes, `iv` 16.

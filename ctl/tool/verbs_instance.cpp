@@ -1,6 +1,8 @@
 #include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -79,8 +81,14 @@ Result<std::string> new_uuid() {
 }  // namespace
 
 Result<void> create(const Arguments& arguments, Host& host) {
-  auto made =
-      create_instance({arguments.device, arguments.options}, host.instances, host.paths, host.run);
+  NewInstance wanted{arguments.device, arguments.options};
+  // The package makes this user; without it the daemons stay root's.
+  constexpr const char* kUser = "vtpm";
+  bool said = std::ranges::any_of(wanted.options, [](const auto& o) { return o.first == "user"; });
+  if (!said && getpwnam(kUser) != nullptr) {  // NOLINT: one thread
+    wanted.options.emplace_back("user", kUser);
+  }
+  auto made = create_instance(wanted, host.instances, host.paths, host.run);
   if (made) {
     host.out << arguments.device << ": /dev/"
              << device_of(host.instances, arguments.device).value_or("?") << ", "

@@ -64,3 +64,19 @@ expect_exit 0 swtpm_ioctl --tpm-device /dev/vtpm0 -i
 expect_exit 1 tpm2_startup
 expect_output 0x1C4
 expect_exit 0 tpm2_startup -c
+stop_vtpmd vtpm0
+
+step "stored volatile state: the daemon goes on from it at every start, and sends no Startup"
+start_vtpmd vtpm0 --state "dir:$WORK/state"
+extend
+before=$(pcr sha256 7)
+expect_exit 0 vtpmctl state store-volatile vtpm0
+for round in first second; do
+    stop_vtpmd vtpm0
+    start_vtpmd vtpm0 --state "dir:$WORK/state"
+    expect_eq "$(pcr sha256 7)" "$before" "PCR 7 after the $round start"
+done
+expect_exit 0 vtpmctl power reset vtpm0 --delete-volatile
+stop_vtpmd vtpm0
+start_vtpmd vtpm0 --state "dir:$WORK/state"
+expect_eq "$(pcr sha256 7)" "$(printf '0%.0s' {1..64})" "PCR 7 once the stored state was removed"

@@ -13,7 +13,7 @@ exec 9<>/dev/vtpm0
 ctl 0 list --json
 expect_eq "$(field '.[0].device')" /dev/vtpmctl0 "the device listed"
 ctl 0 list
-expect_output '^vtpm0 +2\.0 +on, started +yes'
+expect_output '^vtpm0 +- +2\.0 +on, started +yes'
 ctl 0 status vtpm0 --json
 expect_eq "$(field '"\(.phase) \(.version) \(.in_use) \(.storage_locked) \(.pid)"')" "on 2.0 true true ${pids[vtpm0]}" "the status"
 ctl 0 caps /dev/vtpm0

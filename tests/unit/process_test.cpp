@@ -16,16 +16,47 @@ namespace {
 TEST(PidFile, Written_HasThisProcesssNumber) {
   TemporaryDirectory directory;
 
-  auto file = PidFile::write(directory / "pid");
+  auto file = PidFile::create(directory / "pid", {});
 
   ASSERT_TRUE(file.has_value());
+  ASSERT_TRUE(file->fill().has_value());
   EXPECT_EQ(directory.read("pid"), std::to_string(getpid()) + "\n");
+}
+
+TEST(PidFile, NotYetFilled_IsEmptyWhateverItWas) {
+  TemporaryDirectory directory;
+  directory.write("pid", "4711\n");
+
+  auto file = PidFile::create(directory / "pid", {});
+
+  EXPECT_EQ(directory.read("pid"), "");
+}
+
+TEST(PidFile, FileWithASecondName_IsLeftAlone) {
+  TemporaryDirectory directory;
+  directory.write("elsewhere", "untouched");
+  std::filesystem::create_hard_link(directory / "elsewhere", directory / "pid");
+
+  EXPECT_FALSE(PidFile::create(directory / "pid", {}).has_value());
+  EXPECT_EQ(directory.read("elsewhere"), "untouched");
+}
+
+TEST(PidFile, WhatCannotBeRemovedAtTheEnd_IsEmptied) {
+  TemporaryDirectory directory;
+  {
+    auto file = PidFile::create(directory / "pid", {});
+    ASSERT_TRUE(file->fill().has_value());
+    std::filesystem::create_hard_link(directory / "pid", directory / "same");
+    std::filesystem::remove(directory / "pid");  // so that there is nothing to remove
+  }
+
+  EXPECT_EQ(directory.read("same"), "");
 }
 
 TEST(PidFile, Ended_IsRemoved) {
   TemporaryDirectory directory;
 
-  { auto file = PidFile::write(directory / "pid"); }
+  { auto file = PidFile::create(directory / "pid", {}); }
 
   EXPECT_FALSE(std::filesystem::exists(directory / "pid"));
 }
@@ -34,7 +65,7 @@ TEST(PidFile, Moved_IsRemovedOnceByTheNewOwner) {
   TemporaryDirectory directory;
   std::optional<PidFile> owner;
   {
-    auto file = PidFile::write(directory / "pid");
+    auto file = PidFile::create(directory / "pid", {});
     owner.emplace(std::move(*file));
   }
 
@@ -46,7 +77,7 @@ TEST(PidFile, Moved_IsRemovedOnceByTheNewOwner) {
 TEST(PidFile, WhereNothingCanBeWritten_SaysWhere) {
   TemporaryDirectory directory;
 
-  auto file = PidFile::write(directory / "no/pid");
+  auto file = PidFile::create(directory / "no/pid", {});
 
   ASSERT_FALSE(file.has_value());
   EXPECT_THAT(file.error().message, testing::HasSubstr(directory / "no/pid"));
@@ -57,7 +88,7 @@ TEST(PidFile, SymbolicLink_IsNotFollowed) {
   directory.write("elsewhere", "untouched");
   std::filesystem::create_symlink(directory / "elsewhere", directory / "pid");
 
-  EXPECT_FALSE(PidFile::write(directory / "pid").has_value());
+  EXPECT_FALSE(PidFile::create(directory / "pid", {}).has_value());
   EXPECT_EQ(directory.read("elsewhere"), "untouched");
 }
 

@@ -1,0 +1,34 @@
+// Everything a serving vtpmd gives up, in one step: before the first request is read and before
+// anything a guest could have written (its TPM's state) is interpreted.
+//
+// In this order: user, groups and capabilities (privileges.h), files (landlock.h), system calls
+// (system_call_filter.h). Threads: before the first one. Once, for good.
+// Decision: docs/decisions/0007; what is left: docs/security.md.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cuse/landlock.h"
+#include "cuse/privileges.h"
+#include "cuse/system_call_filter.h"
+
+namespace vtpm {
+
+enum class SandboxMode {
+  on,
+  log,  // system calls that are not listed are let through and logged by the kernel
+  off,  // privileges are given up all the same; files and system calls are not restricted
+};
+
+struct Sandbox {
+  SandboxMode mode = SandboxMode::on;
+  std::optional<RunAs> run_as;
+  std::string state_directory;  // exists
+  TellRefused tell_refused = nullptr;
+};
+
+// On failure the process is neither here nor there and has to end.
+Result<FilesRestricted> enter_sandbox(const Sandbox& sandbox);
+
+}  // namespace vtpm

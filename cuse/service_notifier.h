@@ -1,0 +1,26 @@
+// Tells the service manager that started the daemon how it is (sd_notify(3)), over a socket that is
+// opened early: a serving vtpmd can open none.
+//
+// Threads: any. Errors: none; nobody has to listen.
+#pragma once
+
+#include <string>
+
+#include "engine/file_descriptor.h"
+
+namespace vtpm {
+
+class ServiceNotifier {
+ public:
+  // By NOTIFY_SOCKET: a path, or @NAME for an abstract address. Without it nothing is told.
+  static ServiceNotifier connect();
+
+  // Lines of NAME=VALUE.
+  void tell(const std::string& state) const;
+
+ private:
+  explicit ServiceNotifier(FileDescriptor socket) : socket_(std::move(socket)) {}
+  FileDescriptor socket_;
+};
+
+}  // namespace vtpm
