@@ -6,9 +6,14 @@ _vtpmctl_devices() {
     for node in /sys/class/cuse/vtpm[0-9]*; do [[ -e $node ]] && echo "${node##*/}"; done
 }
 
+_vtpmctl_instances() {
+    local file
+    for file in /etc/vtpm/*.toml; do [[ -e $file ]] && basename "$file" .toml; done
+}
+
 _vtpmctl() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-    local verbs="list status caps info config power terminate locality cancel established hash version buffer-size lock state send"
+    local verbs="list status caps info config power terminate locality cancel established hash version buffer-size lock state send create start stop restart enable disable destroy spawn reap"
     local choices=""
     case $previous in
     --permanent | --volatile | --savestate)
@@ -32,7 +37,13 @@ _vtpmctl() {
             lock) choices+=" --retries" ;;
             state) choices+=" --permanent --volatile --savestate --decrypted" ;;
             send) choices+=" --locality" ;;
+            create) choices="--help --device --tpm --power --owner --group --mode --control-user --control-group --migration-key --set" ;;
+            start) choices="--help --all" ;;
+            destroy) choices="--help --yes --keep-state" ;;
+            spawn) choices="--help --remove" ;;
             esac
+        elif [[ " start stop restart enable disable destroy spawn " == *" $verb "* ]]; then
+            choices=$(_vtpmctl_instances)
         elif [[ $verb == version ]] && ((COMP_CWORD == 3)); then
             choices="1.2 2.0"
         elif [[ $verb == locality ]] && ((COMP_CWORD == 3)); then
