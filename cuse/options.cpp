@@ -176,6 +176,7 @@ void add_privilege_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--user", raw.user,
                  "User to serve as, once the nodes are made (name or number); GROUP is the user's "
                  "own if it is not given. The state has to belong to this user")
+      ->check([](const std::string& text) { return text.empty() ? "is empty" : ""; })
       ->type_name("USER[:GROUP]");
   app.add_option("--sandbox", options.sandbox,
                  "on: files other than the state, and system calls that vtpmd does not make, are "

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>  // NOLINT: sigaction
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@ constexpr std::array kListed = {
     // leaving the terminal
     "chdir", "dup2", "dup3",
     // memory
-    "brk", "munmap", "mremap", "madvise",
+    "brk", "munmap", "mremap", "madvise", "mlock", "munlock",
     // waiting and time
     "poll", "ppoll", "futex", "restart_syscall", "nanosleep", "clock_nanosleep", "clock_gettime",
     "clock_getres", "gettimeofday", "time", "sched_yield",
@@ -141,6 +142,7 @@ int add_conditional(const Filter& filter) {
   std::array thread = {masked_equal(0, kThread, kThread)};
   std::array not_executable = {masked_equal(2, PROT_EXEC, 0)};
   std::array store_lock = {equal(1, F_OFD_SETLK)};
+  std::array is_terminal = {equal(1, TCGETS)};
   std::array own_process = {equal(0, static_cast<uint64_t>(getpid()))};
   for (int result : {
            allow(filter, "clone", thread),
@@ -149,6 +151,8 @@ int add_conditional(const Filter& filter) {
            allow(filter, "mmap", not_executable),
            allow(filter, "mprotect", not_executable),
            allow(filter, "fcntl", store_lock),
+           // libtpms' messages by dprintf(): stdio asks whether it writes to a terminal.
+           allow(filter, "ioctl", is_terminal),
            allow(filter, "tgkill", own_process),
        }) {
     if (result != 0) {

@@ -52,6 +52,8 @@ TEST(Options, DeviceAndState_AreEnoughAndTheRestIsDefaults) {
   EXPECT_EQ(options.power, InitialPower::on);
   EXPECT_EQ(options.buffer_size, 0u);
   EXPECT_TRUE(options.auto_shutdown);
+  EXPECT_FALSE(options.run_as.has_value());
+  EXPECT_EQ(options.sandbox, SandboxMode::on);
   EXPECT_FALSE(options.daemon);
   EXPECT_THAT(options.pid_file, IsEmpty());
   EXPECT_EQ(options.log_level, log::Level::info);
@@ -71,6 +73,30 @@ TEST(Options, Create_IsIfMissingOrNever) {
 TEST(Options, Tpm_Is20Or12) {
   EXPECT_EQ(options_with({"--tpm", "1.2"}).tpm, TpmVersion::tpm12);
   EXPECT_EQ(options_with({"--tpm", "2.0"}).tpm, TpmVersion::tpm20);
+}
+
+TEST(Options, User_IsTakenByNameWithItsOwnGroup) {
+  auto user = options_with({"--user", "nobody"}).run_as.value();
+
+  EXPECT_EQ(user.name, "nobody");
+  EXPECT_EQ(user.user, 65534u);
+  EXPECT_EQ(user.group, 65534u);
+}
+
+TEST(Options, UserAndGroup_AreTakenByNameOrNumber) {
+  auto named = options_with({"--user", "nobody:daemon"}).run_as.value();
+  EXPECT_EQ(named.user, 65534u);
+  EXPECT_EQ(named.group, 1u);
+
+  auto numbered = options_with({"--user", "4711:4712"}).run_as.value();
+  EXPECT_EQ(numbered.user, 4711u);
+  EXPECT_EQ(numbered.group, 4712u);
+}
+
+TEST(Options, Sandbox_IsOnLogOrOff) {
+  EXPECT_EQ(options_with({"--sandbox", "on"}).sandbox, SandboxMode::on);
+  EXPECT_EQ(options_with({"--sandbox", "log"}).sandbox, SandboxMode::log);
+  EXPECT_EQ(options_with({"--sandbox", "off"}).sandbox, SandboxMode::off);
 }
 
 TEST(Options, Power_IsOnOffOrAtOpen) {
@@ -171,6 +197,17 @@ const std::vector<Wrong>& wrong_usages() {
       {"BufferOfNothing",
        {"--device", "vtpm0", "--state", "dir:/x", "--buffer-size", "0"},
        "--buffer-size"},
+      {"UnknownUser",
+       {"--device", "vtpm0", "--state", "dir:/x", "--user", "no-such-user"},
+       "no user 'no-such-user'"},
+      {"UnknownUsersGroup",
+       {"--device", "vtpm0", "--state", "dir:/x", "--user", "nobody:no-such-group"},
+       "no group 'no-such-group'"},
+      {"UserNumberWithoutGroup",
+       {"--device", "vtpm0", "--state", "dir:/x", "--user", "4711"},
+       "USER:GROUP"},
+      {"EmptyUser", {"--device", "vtpm0", "--state", "dir:/x", "--user", ""}, "--user"},
+      {"SandboxWord", {"--device", "vtpm0", "--state", "dir:/x", "--sandbox", "no"}, "--sandbox"},
       {"MajorTooLarge", {"--device", "vtpm0", "--state", "dir:/x", "--major", "512"}, "--major"},
       {"MinorTooLarge",
        {"--device", "vtpm0", "--state", "dir:/x", "--minor", "1048576"},

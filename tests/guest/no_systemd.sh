@@ -1,0 +1,82 @@
+#!/bin/bash
+# guest: --udev --timeout 240
+# Instances without systemd: the same verbs, with plain processes and pid files; udev makes permissions and links.
+
+. tests/guest/lib/lib.sh
+cp udev/60-vtpm.rules /run/udev/rules.d/
+groupadd --system vtpm
+useradd --system --gid vtpm vtpm
+udevadm control --reload
+ctl() { expect_exit "$1" vtpmctl "${@:2}"; }
+pid_of() { cat "/run/vtpm/$1.pid"; }
+
+step "created, started, used, stopped"
+ctl 0 create web01
+ctl 0 create web02 --tpm 1.2
+ctl 0 start web01
+ctl 0 start web02
+first=$(pid_of web01)
+expect_eq "$(awk '$1 == "Uid:" { print $2 }' "/proc/$first/status")" "$(id -u vtpm)" "the daemon's user"
+expect_eq "$(stat -Lc '%U:%G %a' /dev/vtpm/by-name/web01)" "root:vtpm 660" "owner and mode"
+TPM2TOOLS_TCTI=device:/dev/vtpm/by-name/web01 expect_exit 0 tpm2_getrandom --hex 8
+ctl 0 start web01 # no second one
+expect_eq "$(pid_of web01)" "$first" "the daemon"
+ctl 0 status web01
+expect_output 'on, started'
+ctl 0 stop web01
+expect_exit 1 test -e /dev/vtpm0
+expect_exit 1 test -e /run/vtpm/web01.pid
+ctl 0 stop web01
+ctl 0 status web01
+expect_output 'stopped'
+ctl 0 list
+expect_output 'web01 .*stopped'
+expect_output 'web02 +1\.2'
+
+step "a killed daemon is noticed"
+kill -KILL "$(pid_of web02)"
+wait_for 10 is_missing /dev/vtpm/by-name/web02
+ctl 0 status web02
+expect_output 'stopped'
+ctl 0 start web02
+ctl 0 restart web02
+ctl 0 stop web02
+
+step "those that are enabled start together"
+ctl 0 enable web01
+ctl 0 start --all
+expect_exit 0 test -e /dev/vtpm/by-name/web01
+expect_exit 1 test -e /dev/vtpm/by-name/web02
+ctl 0 disable web01
+ctl 0 stop web01
+ctl 0 start --all
+expect_exit 1 test -e /dev/vtpm/by-name/web01
+
+step "events work as well"
+ln -s "$VTPM_BIN/vtpmctl" /usr/bin/vtpmctl
+ln -s "$VTPM_BIN/vtpmd" /usr/sbin/vtpmd
+ctl 0 spawn web01
+wait_for 20 test -e /dev/vtpm/by-name/web01
+
+step "a machine that ended: its TPM is stopped, the others are not"
+ctl 0 start web02
+python3 -c 'import os; os.open("/dev/vtpm/by-name/web01", os.O_RDWR); print(os.getpid(), flush=True)' >"$WORK/opener"
+ctl 0 status web01 --json
+expect_eq "$(jq .opener "$OUTPUT")" "$(<"$WORK/opener")" "who opened the node last"
+ctl 0 reap 999999
+expect_eq "$(<"$OUTPUT")" "" "what was stopped"
+ctl 0 reap "$(<"$WORK/opener")"
+expect_eq "$(<"$OUTPUT")" web01 "what was stopped"
+wait_for 10 is_missing /dev/vtpm/by-name/web01
+expect_exit 0 test -e /dev/vtpm/by-name/web02
+
+step "what is wrong is told"
+ctl 1 start nobody
+expect_output 'no virtual TPM called nobody'
+echo nonsense=1 >>/etc/vtpm/web01.toml
+ctl 1 start web01
+expect_output "web01.toml:[0-9]+: 'nonsense'"
+ctl 0 destroy web01 --yes
+ctl 0 destroy web02 --yes
+expect_exit 1 test -e /var/lib/vtpm/web01
+expect_eq "$(pgrep -xc vtpmd || true)" 0 "daemons left"

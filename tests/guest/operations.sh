@@ -1,0 +1,41 @@
+#!/bin/bash
+# guest: --systemd --mem 2G --timeout 400
+# The recipes of docs/operations.md: QEMU by name, a service with one device, a container; numbers that stay.
+
+. tests/guest/lib/lib.sh
+. tests/guest/lib/package.sh
+. tests/guest/lib/qemu.sh
+
+install_package
+
+step "QEMU, by the instance's name"
+groupadd --system machines
+ctl 0 create web01 --power at-open --group machines --set major=300
+ctl 0 start web01
+expect_eq "$(stat -Lc '%G %Hr:%Lr' /dev/vtpm/by-name/web01)" "machines 300:0" "group and number"
+make_initramfs
+machine_command tpm-tis "$WORK/console"
+machine=("${machine[@]/path=\/dev\/vtpm0/path=\/dev\/vtpm\/by-name\/web01}")
+expect_exit 0 "${machine[@]}"
+show_console "$WORK/console"
+expect_firmware_measured "$WORK/console"
+
+step "a service that may use this device and no other"
+ctl 0 create web02 --set major=300
+ctl 0 start web02
+expect_exit 0 systemd-run --quiet --wait --pipe --collect -p DevicePolicy=closed \
+    -p "DeviceAllow=$(readlink -f /dev/vtpm/by-name/web02) rw" \
+    tpm2_getrandom -T device:/dev/vtpm/by-name/web02 --hex 8
+expect_output '^[0-9a-f]{16}$'
+expect_exit 1 systemd-run --quiet --wait --pipe --collect -p DevicePolicy=closed \
+    -p "DeviceAllow=$(readlink -f /dev/vtpm/by-name/web02) rw" \
+    tpm2_getrandom -T device:/dev/vtpm/by-name/web01 --hex 8
+
+step "numbers stay over restarts, also when they come up in another order"
+number() { stat -Lc '%Hr:%Lr' "/dev/vtpm/by-name/$1"; }
+one=$(number web01) two=$(number web02)
+ctl 0 stop web01
+ctl 0 stop web02
+ctl 0 start web02
+ctl 0 start web01
+expect_eq "$(number web01) $(number web02)" "$one $two" "the numbers"
