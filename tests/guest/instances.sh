@@ -118,9 +118,9 @@ expect_output 'Stopped .*Virtual TPM of web01'
 
 step "destroyed: nothing is left"
 ctl 0 start web01
-printf 'n\n' | { ! vtpmctl destroy web01; }
+if vtpmctl destroy web01 <<<n; then fail "destroyed without a yes"; fi
 is_active web01
-printf 'y\n' | vtpmctl destroy web01
+vtpmctl destroy web01 <<<y
 for path in /etc/vtpm/web01.toml /var/lib/vtpm/web01 /dev/vtpm0 /dev/vtpmctl0 /dev/vtpm/by-name/web01 /run/vtpm/devices/vtpm0; do
     wait_for 10 is_missing "$path"
 done

@@ -20,7 +20,7 @@ step "started, all at once"
 begin=${EPOCHREALTIME/./}
 expect_exit 0 systemctl start "${names[@]/#/vtpm@}"
 echo "start: $(((${EPOCHREALTIME/./} - begin) / COUNT / 1000)) ms each"
-all_linked() { [[ $(ls /dev/vtpm/by-name | grep -vc -e -ctl) == "$COUNT" ]]; }
+all_linked() { [[ $(count '/dev/vtpm/by-name/vm-???') == "$COUNT" ]]; }
 wait_for 60 all_linked
 
 step "every one answers, as what it is"
@@ -35,7 +35,7 @@ step "stopped: nothing is left"
 expect_exit 0 systemctl stop "${names[@]/#/vtpm@}"
 expect_eq "$(pgrep -xc vtpmd || true)" 0 "daemons"
 wait_for 30 is_missing /dev/vtpm/by-name/vm-000
-none_left() { [[ -z $(compgen -G '/dev/vtpm?*[0-9]' || true) && -z $(compgen -G '/dev/vtpm/by-name/*' || true) && -z $(ls -A /run/vtpm/devices) ]]; }
+none_left() { [[ $(count '/dev/vtpm*[0-9]') == 0 && $(count '/dev/vtpm/by-name/*') == 0 && $(count '/run/vtpm/devices/*') == 0 ]]; }
 wait_for 60 none_left
 expect_exit 0 systemctl --failed --no-legend
 expect_eq "$(<"$OUTPUT")" "" "failed units"

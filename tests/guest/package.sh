@@ -37,6 +37,7 @@ printf '\x80\x01\x00\x00\x00\x0c\x00\x00\x01\x7b\x00\x08' >&9
 step "an upgrade leaves them alone: the same daemons, open files go on"
 (cd "$VTPM_BIN/.." && cpack -G DEB -B "$WORK/newer" -D CPACK_PACKAGE_VERSION=9.0.0 >"$WORK/cpack.log" 2>&1)
 expect_exit 0 dpkg -i "$WORK"/newer/vtpm_9*.deb
+# shellcheck disable=SC2016  # for dpkg-query
 expect_exit 0 dpkg-query -W -f '${Version}' vtpm
 expect_output '^9.0.0$'
 all expect_same_daemon
@@ -50,7 +51,7 @@ expect_state vm0
 step "removed: the devices end in order, state and configuration stay"
 expect_exit 0 dpkg -r vtpm
 expect_eq "$(pgrep -c vtpmd || true)" 0 "daemons left"
-expect_eq "$(ls /dev | grep -c '^vtpm[a-z]*[0-9]' || true)" 0 "nodes left"
+expect_eq "$(count '/dev/vtpm*[0-9]')" 0 "nodes left"
 expect_exit 0 test -s /var/lib/vtpm/vm3/tpm2-00.permall
 expect_exit 0 test -s /etc/vtpm/vm3.toml
 expect_exit 1 test -e /lib/systemd/system/vtpm@.service

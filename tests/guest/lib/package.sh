@@ -28,4 +28,7 @@ on() {
     TPM2TOOLS_TCTI=device:/dev/vtpm/by-name/$name "$@"
 }
 
+# count GLOB: how many files there are
+count() { { compgen -G "$1" || true; } | wc -l; }
+
 is_active() { systemctl --quiet is-active "vtpm@$1.service"; }
