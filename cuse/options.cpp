@@ -161,8 +161,9 @@ void add_control_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::IsMember({"reject-4"}))
       ->type_name("");
   app.add_option("--migration-key", options.migration_key,
-                 "Key that state blobs are encrypted with: file=PATH or fd=N (the key), "
-                 "pwdfile=PATH or pwdfd=N (a passphrase), and mode=, format=, kdf=, remove")
+                 "Key that state blobs are encrypted with: file=PATH, fd=N or credential=NAME (the "
+                 "key), pwdfile=, pwdfd= or pwdcredential= (a passphrase), and mode=, format=, "
+                 "kdf=, remove")
       ->type_name("SOURCE");
   app.add_option("--migration", raw.migration,
                  "incoming: lock the storage only at INIT; release-lock-outgoing: release the lock "

@@ -35,11 +35,13 @@ CapabilitySets capabilities() {
 bool set_capabilities(const CapabilitySets& sets) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, 2> halves{};
-  for (unsigned i = 0; i < halves.size(); ++i) {
-    halves[i].effective = static_cast<uint32_t>(sets.effective >> (i * kHalf));
-    halves[i].permitted = static_cast<uint32_t>(sets.permitted >> (i * kHalf));
-    halves[i].inheritable = static_cast<uint32_t>(sets.inheritable >> (i * kHalf));
-  }
+  auto split = [&](uint64_t set, uint32_t __user_cap_data_struct::*member) {
+    halves[0].*member = static_cast<uint32_t>(set);
+    halves[1].*member = static_cast<uint32_t>(set >> kHalf);
+  };
+  split(sets.effective, &__user_cap_data_struct::effective);
+  split(sets.permitted, &__user_cap_data_struct::permitted);
+  split(sets.inheritable, &__user_cap_data_struct::inheritable);
   return syscall(SYS_capset, &header, halves.data()) == 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,8 +26,9 @@ tl::unexpected<Error> bad_word(const std::string& word, const std::string& why) 
 }
 
 Result<Words> split(const std::string& source) {
-  static const std::set<std::string> kNames = {"file", "fd",  "pwdfile", "pwdfd",
-                                               "mode", "kdf", "format",  "remove"};
+  static const std::set<std::string> kNames = {
+      "file",          "fd",   "credential", "pwdfile", "pwdfd",
+      "pwdcredential", "mode", "kdf",        "format",  "remove"};
   Words words;
   std::istringstream stream(source);
   for (std::string word; std::getline(stream, word, ',');) {
@@ -34,8 +36,8 @@ Result<Words> split(const std::string& source) {
     std::string name = word.substr(0, equals);
     if (!kNames.contains(name)) {
       return bad_word(name,
-                      "is not known; say file=, fd=, pwdfile= or pwdfd=, and mode=, format=, "
-                      "kdf= or remove");
+                      "is not known; say file=, fd=, credential=, pwdfile=, pwdfd= or "
+                      "pwdcredential=, and mode=, format=, kdf= or remove");
     }
     words[name] = equals == std::string::npos ? "true" : word.substr(equals + 1);
   }
@@ -45,6 +47,24 @@ Result<Words> split(const std::string& source) {
 std::string word_or(const Words& words, const std::string& name, const std::string& otherwise) {
   auto found = words.find(name);
   return found == words.end() ? otherwise : found->second;
+}
+
+// A credential of systemd's is a file in a directory that only this service sees.
+Result<void> resolve_credential(Words& words, const std::string& name, const std::string& as) {
+  auto found = words.find(name);
+  if (found == words.end()) {
+    return {};
+  }
+  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");  // NOLINT: no thread yet
+  if (directory == nullptr) {
+    return failure(Errc::not_found, "key: this service was given no credentials; LoadCredential=" +
+                                        found->second + ":PATH in its unit gives this one");
+  }
+  if (found->second.empty() || found->second.find('/') != std::string::npos) {
+    return bad_word(found->second, "is no credential's name");
+  }
+  words[as] = std::string(directory) + "/" + found->second;
+  return {};
 }
 
 Result<size_t> key_size(const Words& words) {
@@ -188,10 +208,19 @@ Result<SwtpmKey> read_swtpm_key(const std::string& source) {
   if (!words) {
     return tl::unexpected(words.error());
   }
-  size_t sources =
-      words->count("file") + words->count("fd") + words->count("pwdfile") + words->count("pwdfd");
+  size_t sources = 0;
+  for (const char* name : {"file", "fd", "credential", "pwdfile", "pwdfd", "pwdcredential"}) {
+    sources += words->count(name);
+  }
   if (sources != 1) {
-    return failure(Errc::invalid, "key: name one of file=, fd=, pwdfile= and pwdfd=");
+    return failure(Errc::invalid,
+                   "key: name one of file=, fd=, credential=, pwdfile=, pwdfd= and pwdcredential=");
+  }
+  auto resolved = resolve_credential(*words, "credential", "file").and_then([&] {
+    return resolve_credential(*words, "pwdcredential", "pwdfile");
+  });
+  if (!resolved) {
+    return tl::unexpected(resolved.error());
   }
   auto size = key_size(*words);
   if (!size) {

@@ -69,6 +69,18 @@ expect_output 'exists already'
 ctl 0 status web02
 expect_output 'failed|starting'
 systemctl stop vtpm@web02.service
+ctl 0 create web03 --set minor=0
+ctl 1 start web03
+expect_output 'the device number [0-9]+:0 is taken'
+systemctl stop vtpm@web03.service
+ctl 0 destroy web03 --yes
+ctl 0 create web03 --migration-key file=/etc/vtpm/no-such-key
+ctl 1 start web03
+expect_output 'cannot open the key file /etc/vtpm/no-such-key'
+expect_exit 0 journalctl --no-pager -o cat -u vtpm@web03
+expect_output 'no-such-key'
+systemctl stop vtpm@web03.service
+ctl 0 destroy web03 --yes
 systemctl reset-failed vtpm@web02.service 2>/dev/null || true
 ctl 0 destroy web02 --yes
 

@@ -31,6 +31,26 @@ expect_exit 1 systemd-run --quiet --wait --pipe --collect -p DevicePolicy=closed
     -p "DeviceAllow=$(readlink -f /dev/vtpm/by-name/web02) rw" \
     tpm2_getrandom -T device:/dev/vtpm/by-name/web01 --hex 8
 
+step "a container"
+mkdir -p "$WORK/container"/{usr,etc,dev,proc,sys,run,tmp,var}
+for link in bin sbin lib lib64; do ln -s "usr/$link" "$WORK/container/$link"; done
+expect_exit 0 systemd-nspawn --quiet --register=no --keep-unit -D "$WORK/container" --bind-ro=/usr \
+    --bind=/dev/vtpm/by-name/web02:/dev/tpm0 --property="DeviceAllow=$(readlink -f /dev/vtpm/by-name/web02) rw" \
+    tpm2_getrandom -T device:/dev/tpm0 --hex 8
+expect_output '[0-9a-f]{16}'
+
+step "a key as systemd's credential"
+head -c 32 /dev/urandom >"$WORK/key"
+mkdir -p /etc/systemd/system/vtpm@web03.service.d
+printf '[Service]\nLoadCredential=migration:%s\n' "$WORK/key" >/etc/systemd/system/vtpm@web03.service.d/key.conf
+systemctl daemon-reload
+ctl 0 create web03 --migration-key credential=migration,format=binary,mode=aes-256-cbc
+ctl 0 start web03
+ctl 0 config web03
+expect_output 'saved blobs are encrypted'
+ctl 0 state save web03 --permanent "$WORK/p" --json
+expect_eq "$(jq '.[0].encrypted' "$OUTPUT")" true "whether the blob is encrypted"
+
 step "numbers stay over restarts, also when they come up in another order"
 number() { stat -Lc '%Hr:%Lr' "/dev/vtpm/by-name/$1"; }
 one=$(number web01) two=$(number web02)

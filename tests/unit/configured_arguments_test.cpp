@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_directory.h"
+
 namespace vtpm {
 namespace {
 
@@ -14,9 +16,6 @@ using testing::HasSubstr;
 
 class ConfiguredArguments : public testing::Test {
  protected:
-  ConfiguredArguments() { std::filesystem::create_directories(root_); }
-  ~ConfiguredArguments() override { std::filesystem::remove_all(root_); }
-
   Result<Words> with(const Words& words) {
     return with_configuration(words, {root_, "/state", "/run"}, [](const std::string& key) {
       return key == "device" || key == "tpm" || key == "migration" || key == "name";
@@ -26,8 +25,8 @@ class ConfiguredArguments : public testing::Test {
     std::ofstream(root_ / (std::string(name) + ".toml")) << text;
   }
 
-  std::filesystem::path root_ =
-      std::filesystem::temp_directory_path() / ("configured." + std::to_string(::getpid()));
+  TemporaryDirectory directory_;
+  std::filesystem::path root_ = directory_.path();
 };
 
 TEST_F(ConfiguredArguments, WithoutNameOrFile_AreTheCommandLine) {

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_directory.h"
+
 namespace vtpm {
 namespace {
 
@@ -14,13 +16,12 @@ using testing::HasSubstr;
 
 class SettingsTest : public testing::Test {
  protected:
-  ~SettingsTest() override { std::filesystem::remove(path_); }
   Result<std::vector<Setting>> read(const std::string& text) {
     std::ofstream(path_) << text;
     return read_settings(path_);
   }
-  std::string path_ =
-      std::filesystem::temp_directory_path() / ("settings_test." + std::to_string(::getpid()));
+  TemporaryDirectory directory_;
+  std::string path_ = directory_.path() + "/settings.toml";
 };
 
 TEST_F(SettingsTest, Values_AreWordsOfACommandLine) {

@@ -165,6 +165,36 @@ TEST_F(SwtpmKeyTest, LargestPassphrase_IsTaken) {
   EXPECT_EQ(key("pwdfile=" + file(std::string(4096, 'a'))).size(), 16u);
 }
 
+// -- credentials --
+
+class CredentialTest : public SwtpmKeyTest {
+ protected:
+  CredentialTest() { setenv("CREDENTIALS_DIRECTORY", directory_.path().c_str(), 1); }  // NOLINT
+  ~CredentialTest() override { unsetenv("CREDENTIALS_DIRECTORY"); }                    // NOLINT
+};
+
+TEST_F(CredentialTest, Key_IsTheFileOfThatName) {
+  file(kHex128);
+  EXPECT_EQ(key("credential=key"), hex(kHex128));
+}
+
+TEST_F(CredentialTest, Passphrase_IsTheFileOfThatName) {
+  file("sesame");
+  EXPECT_EQ(key("pwdcredential=key"), key("pwdfile=" + path_));
+}
+
+TEST_F(CredentialTest, NameThatIsAPath_IsRefused) {
+  EXPECT_EQ(refusal("credential=../key").code, Errc::invalid);
+}
+
+TEST_F(CredentialTest, NoneOfThatName_IsNotFound) {
+  EXPECT_EQ(refusal("credential=other").code, Errc::not_found);
+}
+
+TEST_F(SwtpmKeyTest, CredentialWhereThereAreNone_SaysHowToGiveIt) {
+  EXPECT_THAT(refusal("credential=key").message, HasSubstr("LoadCredential=key:"));
+}
+
 TEST_F(SwtpmKeyTest, NoSource_IsRefused) {
   EXPECT_THAT(refusal("").message, HasSubstr("name one of file="));
   EXPECT_THAT(refusal("mode=aes-cbc").message, HasSubstr("name one of file="));

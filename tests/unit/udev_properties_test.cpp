@@ -7,12 +7,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/temporary_directory.h"
+
 namespace vtpm {
 namespace {
 
 class UdevProperties : public testing::Test {
  protected:
-  ~UdevProperties() override { std::filesystem::remove_all(root_); }
   std::string text() const {
     std::ostringstream content;
     content << std::ifstream(root_ / "run/vtpm3").rdbuf();
@@ -21,8 +22,8 @@ class UdevProperties : public testing::Test {
   void write(const NodeProperties& properties) {
     ASSERT_TRUE(write_node_properties(root_ / "run", "vtpm3", properties).has_value());
   }
-  std::filesystem::path root_ =
-      std::filesystem::temp_directory_path() / ("udev_properties." + std::to_string(::getpid()));
+  TemporaryDirectory directory_;
+  std::filesystem::path root_ = directory_.path();
 };
 
 TEST_F(UdevProperties, Named_TellNameKindAndPermissions) {

@@ -12,6 +12,7 @@
 
 #include "engine/swtpm_blob.h"
 #include "tests/support/hex.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/unit/vtpmctl_fixture.h"
 
 namespace vtpm {
@@ -29,7 +30,6 @@ class VtpmctlCommand : public testing::Test {
     std::filesystem::create_directories(root_ / "class/vtpm7");
     std::ofstream(root_ / "dev/vtpmctl7") << "";
   }
-  ~VtpmctlCommand() override { std::filesystem::remove_all(root_); }
 
   int run(std::vector<const char*> words) {
     words.insert(words.begin(), "vtpmctl");
@@ -52,8 +52,8 @@ class VtpmctlCommand : public testing::Test {
   }
   std::string path(const char* name) const { return (root_ / name).string(); }
 
-  std::filesystem::path root_ =
-      std::filesystem::temp_directory_path() / ("vtpmctl_test." + std::to_string(::getpid()));
+  TemporaryDirectory directory_;
+  std::filesystem::path root_ = directory_.path();
   InstancePaths instances_{path("etc"), path("lib"), path("run")};
   // Programs that the command ran, and what they are to say.
   std::vector<std::vector<std::string>> ran_;

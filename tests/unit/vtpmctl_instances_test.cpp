@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "ctl/tool/services.h"
+#include "tests/support/temporary_directory.h"
 
 namespace vtpm {
 namespace {
@@ -23,7 +24,6 @@ class Instances : public testing::Test {
     std::filesystem::create_directories(root_ / "class/vtpm0");
     std::filesystem::create_directories(root_ / "class/vtpm2");
   }
-  ~Instances() override { std::filesystem::remove_all(root_); }
 
   Result<void> create(const std::string& name,
                       std::vector<std::pair<std::string, std::string>> options = {}) {
@@ -36,8 +36,8 @@ class Instances : public testing::Test {
     return content.str();
   }
 
-  std::filesystem::path root_ =
-      std::filesystem::temp_directory_path() / ("instances." + std::to_string(::getpid()));
+  TemporaryDirectory directory_;
+  std::filesystem::path root_ = directory_.path();
   InstancePaths paths_{root_ / "etc", root_ / "lib", root_ / "run"};
   std::vector<std::vector<std::string>> ran_;
   std::function<Ran(const std::vector<std::string>&)> answer_ = [](const auto&) {
