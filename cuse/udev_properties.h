@@ -2,8 +2,9 @@
 //
 // A file of KEY=VALUE lines by the node's name, in a directory that only root writes:
 // /run/vtpm/devices/vtpm0. The rules (udev/60-vtpm.rules) import it, so that links and permissions
-// are right in the event that announces the node. A file left by a daemon that was killed is
-// replaced by the node's next owner, and removed by the rules with the node.
+// are right in the event that announces the node. It is removed by whoever stopped the daemon
+// (`vtpmctl forget`); one that is left is replaced by the node's next owner. Not removed by the
+// rules: the node's removal may reach them when the next daemon has written its own file.
 //
 // Threads: plain functions.
 #pragma once

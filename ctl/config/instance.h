@@ -23,6 +23,10 @@ struct InstancePaths {
   [[nodiscard]] std::string state_of(std::string_view name) const {
     return state + "/" + std::string(name);
   }
+  // What udev is told of a node (cuse/udev_properties.h).
+  [[nodiscard]] std::string properties_of(std::string_view node) const {
+    return run + "/devices/" + std::string(node);
+  }
   [[nodiscard]] std::string pid_file_of(std::string_view name) const {
     return run + "/" + std::string(name) + ".pid";
   }

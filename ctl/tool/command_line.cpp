@@ -267,6 +267,7 @@ class CommandLine {
         ->required()
         ->check(CLI::Range(1u, UINT32_MAX))
         ->type_name("");
+    add_instance_verb(Verb::forget, "forget", "For vtpm@.service")->group("");  // not in --help
     CLI::App* uevent = add_verb(app_, Verb::uevent, "uevent", "For udev's rules");
     uevent->group("");  // not in --help
     uevent->add_option("ENCODED", raw_.device)->required();

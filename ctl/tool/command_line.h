@@ -45,6 +45,7 @@ enum class Verb {
   destroy,
   spawn,
   uevent,  // for udev's rules
+  forget,  // for the unit
   reap,
 };
 

@@ -53,6 +53,7 @@ constexpr auto kHostVerbs = std::to_array<HostRow>({
     {Verb::spawn, verb::spawn},
     {Verb::uevent, verb::uevent},
     {Verb::reap, verb::reap},
+    {Verb::forget, verb::forget},
 });
 
 Result<void> run_on_device(const Arguments& arguments, Host& host) {

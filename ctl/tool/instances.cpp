@@ -161,6 +161,15 @@ std::optional<std::string> device_of(const InstancePaths& paths, const std::stri
   return settings ? value_of(*settings, "device") : std::nullopt;
 }
 
+void forget_nodes(const InstancePaths& paths, const std::string& name) {
+  constexpr std::string_view kPrefix = "vtpm";
+  std::string device = device_of(paths, name).value_or("");
+  if (device.starts_with(kPrefix)) {
+    ::unlink(paths.properties_of(device).c_str());
+    ::unlink(paths.properties_of("vtpmctl" + device.substr(kPrefix.size())).c_str());
+  }
+}
+
 Result<void> remove_instance(const InstancePaths& paths, const std::string& name, bool keep_state) {
   auto settings = read_settings(paths.configuration_of(name));
   auto elsewhere = settings ? value_of(*settings, "state") : std::nullopt;

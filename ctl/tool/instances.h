@@ -39,6 +39,9 @@ Result<void> check_instance_exists(const InstancePaths& paths, const std::string
 // The device in its configuration; nothing when that cannot be read.
 std::optional<std::string> device_of(const InstancePaths& paths, const std::string& name);
 
+// Removes what udev was told of its nodes, once its daemon has ended.
+void forget_nodes(const InstancePaths& paths, const std::string& name);
+
 // Removes the configuration, and the state unless that is kept. Errors: io; invalid when the state
 // is not where this made it: it is left, and told.
 Result<void> remove_instance(const InstancePaths& paths, const std::string& name, bool keep_state);

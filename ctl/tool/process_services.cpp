@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "ctl/tool/instances.h"
 #include "ctl/tool/systemd_services.h"
 
 namespace vtpm {
@@ -58,6 +59,7 @@ Result<void> ProcessServices::stop(const std::string& name) {
     std::this_thread::sleep_for(kPause);
   }
   ::unlink(paths_.pid_file_of(name).c_str());
+  forget_nodes(paths_, name);
   return {};
 }
 

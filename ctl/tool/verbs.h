@@ -52,6 +52,7 @@ Result<void> disable(const Arguments& arguments, Host& host);
 Result<void> destroy(const Arguments& arguments, Host& host);
 Result<void> spawn(const Arguments& arguments, Host& host);
 Result<void> uevent(const Arguments& arguments, Host& host);
+Result<void> forget(const Arguments& arguments, Host& host);
 Result<void> reap(const Arguments& arguments, Host& host);
 // What can be said of an instance that does not run.
 Result<void> instance_status(const Arguments& arguments, Host& host);

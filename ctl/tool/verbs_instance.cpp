@@ -180,6 +180,15 @@ Result<void> uevent(const Arguments& arguments, Host& host) {
   return arguments.remove ? host.services.stop_soon(*name) : host.services.start_soon(*name);
 }
 
+// For vtpm@.service, when its daemon has ended.
+Result<void> forget(const Arguments& arguments, Host& host) {
+  auto exists = check_instance_exists(host.instances, arguments.device);
+  if (exists) {
+    forget_nodes(host.instances, arguments.device);
+  }
+  return exists;
+}
+
 // KVM says that the machine of a process has gone; the TPMs that this process opened go with it.
 Result<void> reap(const Arguments& arguments, Host& host) {
   for (const std::string& name : list_instances(host.instances)) {

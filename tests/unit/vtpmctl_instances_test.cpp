@@ -116,6 +116,20 @@ TEST_F(Instances, OfOtherNames_AreNotListed) {
   EXPECT_THAT(list_instances(paths_), ElementsAre("one"));
 }
 
+TEST_F(Instances, ForgottenNodes_AreItsOwnAlone) {
+  ASSERT_TRUE(create("one", {{"device", "vtpm7"}}));
+  std::filesystem::create_directories(root_ / "run/devices");
+  for (const char* node : {"vtpm7", "vtpmctl7", "vtpm77"}) {
+    std::ofstream(paths_.properties_of(node)) << "x";
+  }
+
+  forget_nodes(paths_, "one");
+
+  EXPECT_FALSE(std::filesystem::exists(paths_.properties_of("vtpm7")));
+  EXPECT_FALSE(std::filesystem::exists(paths_.properties_of("vtpmctl7")));
+  EXPECT_TRUE(std::filesystem::exists(paths_.properties_of("vtpm77")));
+}
+
 TEST_F(Instances, WithSystemd_AreUnits) {
   auto services = make_services(true, run_, paths_);
 
