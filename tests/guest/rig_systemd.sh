@@ -79,7 +79,7 @@ PrivateNetwork=yes
 DevicePolicy=closed
 DeviceAllow=/dev/cuse rw
 DeviceAllow=/dev/char/300:77 rw
-SystemCallFilter=@system-service
+SystemCallFilter=@system-service seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
 UNIT
 expect_exit 0 systemctl daemon-reload
 expect_exit 0 systemctl start vtpm-rig.service
