@@ -284,7 +284,7 @@ Result<void> verdict_on(EndReason reason) {
 
 // A new TPM, powered on once so that it is stored; made by and for the user that will serve it.
 Result<void> make_state(Options options) {
-  options.create = DirStore::Create::if_missing;
+  options.create = CreateState::if_missing;
   auto store = open_store(options);
   if (!store) {
     return tl::unexpected(store.error());
@@ -348,7 +348,7 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   if (!store) {
     return tl::unexpected(store.error());
   }
-  bool may_manufacture = options.create == DirStore::Create::if_missing;
+  bool may_manufacture = options.create == CreateState::if_missing;
   auto engine = LibtpmsEngine::create({options.tpm, may_manufacture, options.profile}, **store);
   if (!engine) {
     return tl::unexpected(engine.error());

@@ -94,8 +94,8 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(check_state)
       ->type_name("dir:PATH");
   app.add_option("--create", options.create, "Whether a TPM that has no state yet is made")
-      ->transform(one_of<DirStore::Create>(
-          {{"if-missing", DirStore::Create::if_missing}, {"never", DirStore::Create::never}}))
+      ->transform(one_of<CreateState>(
+          {{"if-missing", CreateState::if_missing}, {"never", CreateState::never}}))
       ->default_str("if-missing")
       ->type_name("");
   app.add_option("--tpm", options.tpm, "TPM version")

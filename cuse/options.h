@@ -34,7 +34,7 @@ struct Options {
   NodePermissions permissions;  // of the raw node
   NodePermissions control_permissions;
   std::string state_directory;
-  DirStore::Create create = DirStore::Create::if_missing;
+  CreateState create = CreateState::if_missing;
   TpmVersion tpm = TpmVersion::tpm20;
   std::string profile;
   std::optional<StartupType> startup = StartupType::clear;  // nothing: not started

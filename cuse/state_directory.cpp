@@ -40,10 +40,9 @@ Result<void> make_for(const RunAs& owner, const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<DirStore>> open_state_directory(const std::string& path,
-                                                       DirStore::Create create,
+Result<std::unique_ptr<DirStore>> open_state_directory(const std::string& path, CreateState create,
                                                        const std::optional<RunAs>& run_as) {
-  if (run_as && create == DirStore::Create::if_missing) {
+  if (run_as && create == CreateState::if_missing) {
     if (auto made = make_for(*run_as, path); !made) {
       return tl::unexpected(made.error());
     }

@@ -105,8 +105,9 @@ std::string holder(int lock_fd) {
 
 }  // namespace
 
-Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, Create create) {
-  if (create == Create::if_missing) {
+Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, CreateState create,
+                                                 Sync sync) {
+  if (create == CreateState::if_missing) {
     if (auto made = make_directory(path); !made) {
       return tl::unexpected(made.error());
     }
@@ -115,11 +116,11 @@ Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, Create
   if (!directory) {
     return system_failure("cannot open the state directory " + path, errno);
   }
-  return std::unique_ptr<DirStore>(new DirStore(path, std::move(directory)));
+  return std::unique_ptr<DirStore>(new DirStore(path, std::move(directory), sync));
 }
 
-DirStore::DirStore(std::string path, FileDescriptor directory)
-    : path_(std::move(path)), directory_(std::move(directory)) {}
+DirStore::DirStore(std::string path, FileDescriptor directory, Sync sync)
+    : path_(std::move(path)), directory_(std::move(directory)), sync_(sync) {}
 
 Result<Bytes> DirStore::load(BlobName name) {
   std::string file = file_name(name);
@@ -164,19 +165,19 @@ Result<void> DirStore::write_durably(const std::string& file, ByteView content) 
   if (auto written = write_all(fd.get(), content); !written) {
     return written;
   }
-  if (fsync(fd.get()) != 0) {
-    return system_failure("cannot make " + temporary + " durable", errno);
+  if (auto durable = make_durable(fd.get(), temporary); !durable) {
+    return durable;
   }
   if (renameat(directory_.get(), temporary.c_str(), directory_.get(), file.c_str()) != 0) {
     return system_failure("cannot rename " + temporary, errno);
   }
-  return sync_directory();
+  return make_durable(directory_.get(), "the directory");
 }
 
 Result<void> DirStore::remove(BlobName name) {
   std::string file = file_name(name);
   if (unlinkat(directory_.get(), file.c_str(), 0) == 0) {
-    return sync_directory();
+    return make_durable(directory_.get(), "the directory");
   }
   if (errno == ENOENT) {
     return {};
@@ -184,9 +185,9 @@ Result<void> DirStore::remove(BlobName name) {
   return system_failure("cannot remove " + in_directory(file), errno);
 }
 
-Result<void> DirStore::sync_directory() {
-  if (fsync(directory_.get()) != 0) {
-    return system_failure("cannot make the directory durable", errno);
+Result<void> DirStore::make_durable(int fd, const std::string& what) {
+  if (sync_ == Sync::full && fsync(fd) != 0) {
+    return system_failure("cannot make " + what + " durable", errno);
   }
   return {};
 }

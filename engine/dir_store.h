@@ -20,10 +20,9 @@ namespace vtpm {
 
 class DirStore final : public StateStore {
  public:
-  enum class Create { if_missing, never };
-
-  // Opens the directory; with Create::if_missing makes it (its parent must exist).
-  static Result<std::unique_ptr<DirStore>> open(const std::string& path, Create create);
+  // Opens the directory; with CreateState::if_missing makes it (its parent must exist).
+  static Result<std::unique_ptr<DirStore>> open(const std::string& path, CreateState create,
+                                                Sync sync = Sync::full);
 
   Result<Bytes> load(BlobName name) override;
   Result<void> store(BlobName name, ByteView blob) override;
@@ -33,14 +32,15 @@ class DirStore final : public StateStore {
   [[nodiscard]] std::string describe() const override { return "dir:" + path_; }
 
  private:
-  DirStore(std::string path, FileDescriptor directory);
+  DirStore(std::string path, FileDescriptor directory, Sync sync);
 
   Result<void> write_durably(const std::string& file, ByteView content);
-  Result<void> sync_directory();
+  Result<void> make_durable(int fd, const std::string& what);
   [[nodiscard]] std::string in_directory(const std::string& file) const;
 
   const std::string path_;
   const FileDescriptor directory_;
+  const Sync sync_;
   FileDescriptor lock_;
 };
 

@@ -17,6 +17,13 @@
 
 namespace vtpm {
 
+// What to do where no state is: make the place for one, or say that it is missing.
+enum class CreateState { if_missing, never };
+
+// Whether a blob is on stable storage when store() returns. With `none` it is in the kernel's
+// memory: it survives the end of the process, and a power cut may take the last commits.
+enum class Sync { full, none };
+
 class StateStore {
  public:
   StateStore() = default;
@@ -26,8 +33,8 @@ class StateStore {
 
   virtual Result<Bytes> load(BlobName name) = 0;
 
-  // Durable when it returns: the new blob survives a power cut. On failure the old blob is there as
-  // before.
+  // Durable when it returns: the new blob survives a power cut (Sync::full). On failure the old
+  // blob is there as before.
   virtual Result<void> store(BlobName name, ByteView blob) = 0;
 
   // Removing what is not there is no error.

@@ -32,7 +32,7 @@ struct Attempt {
 
 Attempt store_with_fault(int point, int error_number) {
   TemporaryDirectory directory;
-  auto store = DirStore::open(directory.path(), DirStore::Create::never).value();
+  auto store = DirStore::open(directory.path(), CreateState::never).value();
   must(store->store(kPermanent, as_bytes("old")));
   Result<void> outcome;
   {
@@ -40,7 +40,7 @@ Attempt store_with_fault(int point, int error_number) {
     outcome = store->store(kPermanent, as_bytes("new"));
     point = faults.happened() ? point : 0;
   }
-  auto reopened = DirStore::open(directory.path(), DirStore::Create::never).value();
+  auto reopened = DirStore::open(directory.path(), CreateState::never).value();
   return {point, outcome, reopened->load(kPermanent),
           std::filesystem::exists(directory / "TMP2-00.permall")};
 }
@@ -92,7 +92,7 @@ class DirStoreFaults : public testing::Test {
  protected:
   TemporaryDirectory directory_;
   std::unique_ptr<DirStore> store_ =
-      DirStore::open(directory_.path(), DirStore::Create::never).value();
+      DirStore::open(directory_.path(), CreateState::never).value();
 };
 
 TEST_F(DirStoreFaults, AfterAFault_TheNextStoreSucceeds) {
@@ -186,7 +186,7 @@ TEST_F(DirStoreFaults, NumberThatCannotBeWrittenIntoTheLockFile_DoesNotMatter) {
 TEST_F(DirStoreFaults, NewDirectoryThatIsNotDurable_IsReported) {
   FileFaults faults(1, EIO);
 
-  auto made = DirStore::open(directory_ / "new", DirStore::Create::if_missing);
+  auto made = DirStore::open(directory_ / "new", CreateState::if_missing);
 
   ASSERT_FALSE(made.has_value());
   EXPECT_THAT(made.error().message, HasSubstr("Input/output error"));

@@ -59,7 +59,7 @@ class OtherProcess {
 class DirStoreLock : public testing::Test {
  protected:
   std::unique_ptr<DirStore> open() {
-    return DirStore::open(directory_.path(), DirStore::Create::never).value();
+    return DirStore::open(directory_.path(), CreateState::never).value();
   }
   [[nodiscard]] std::string lock_file() const { return directory_ / ".lock"; }
 

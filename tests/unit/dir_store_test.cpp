@@ -38,7 +38,7 @@ mode_t mode_of(const std::string& path) {
 class DirStoreTest : public testing::Test {
  protected:
   std::unique_ptr<DirStore> open() {
-    return DirStore::open(directory_.path(), DirStore::Create::never).value();
+    return DirStore::open(directory_.path(), CreateState::never).value();
   }
 
   std::vector<std::string> files() {
@@ -87,17 +87,17 @@ INSTANTIATE_TEST_SUITE_P(
         FileOfBlob{{TpmVersion::tpm12, BlobKind::savestate}, "tpm-00.savestate"}));
 
 TEST_F(DirStoreTest, OpenIfMissing_MakesAPrivateDirectory) {
-  ASSERT_TRUE(DirStore::open(directory_ / "new", DirStore::Create::if_missing).has_value());
+  ASSERT_TRUE(DirStore::open(directory_ / "new", CreateState::if_missing).has_value());
 
   EXPECT_EQ(mode_of(directory_ / "new"), 0700u);
 }
 
 TEST_F(DirStoreTest, OpenIfMissingWithATrailingSlash_MakesTheDirectory) {
-  EXPECT_TRUE(DirStore::open(directory_ / "new/", DirStore::Create::if_missing).has_value());
+  EXPECT_TRUE(DirStore::open(directory_ / "new/", CreateState::if_missing).has_value());
 }
 
 TEST_F(DirStoreTest, OpenNever_DoesNotMakeADirectory) {
-  auto store = DirStore::open(directory_ / "new", DirStore::Create::never);
+  auto store = DirStore::open(directory_ / "new", CreateState::never);
 
   ASSERT_FALSE(store.has_value());
   EXPECT_EQ(store.error().code, Errc::not_found);
@@ -106,7 +106,7 @@ TEST_F(DirStoreTest, OpenNever_DoesNotMakeADirectory) {
 }
 
 TEST_F(DirStoreTest, OpenWithoutAParent_NamesThePath) {
-  auto store = DirStore::open(directory_ / "no/new", DirStore::Create::if_missing);
+  auto store = DirStore::open(directory_ / "no/new", CreateState::if_missing);
 
   ASSERT_FALSE(store.has_value());
   EXPECT_EQ(store.error().code, Errc::not_found);
@@ -116,7 +116,7 @@ TEST_F(DirStoreTest, OpenWithoutAParent_NamesThePath) {
 TEST_F(DirStoreTest, OpenOfAFile_IsRefused) {
   directory_.write("file", "");
 
-  EXPECT_FALSE(DirStore::open(directory_ / "file", DirStore::Create::if_missing).has_value());
+  EXPECT_FALSE(DirStore::open(directory_ / "file", CreateState::if_missing).has_value());
 }
 
 TEST_F(DirStoreTest, LoadOfWhatIsNotThere_IsNotFound) {

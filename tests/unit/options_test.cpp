@@ -45,7 +45,7 @@ TEST(Options, DeviceAndState_AreEnoughAndTheRestIsDefaults) {
   EXPECT_EQ(options.device.major, 0u);
   EXPECT_EQ(options.device.minor, -1);
   EXPECT_EQ(options.state_directory, "/var/lib/vtpm/web01");
-  EXPECT_EQ(options.create, DirStore::Create::if_missing);
+  EXPECT_EQ(options.create, CreateState::if_missing);
   EXPECT_EQ(options.tpm, TpmVersion::tpm20);
   EXPECT_THAT(options.profile, IsEmpty());
   EXPECT_EQ(options.startup, StartupType::clear);
@@ -66,8 +66,8 @@ TEST(Options, DeviceAuto_IsNoName) {
 }
 
 TEST(Options, Create_IsIfMissingOrNever) {
-  EXPECT_EQ(options_with({"--create", "never"}).create, DirStore::Create::never);
-  EXPECT_EQ(options_with({"--create", "if-missing"}).create, DirStore::Create::if_missing);
+  EXPECT_EQ(options_with({"--create", "never"}).create, CreateState::never);
+  EXPECT_EQ(options_with({"--create", "if-missing"}).create, CreateState::if_missing);
 }
 
 TEST(Options, Tpm_Is20Or12) {

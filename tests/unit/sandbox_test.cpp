@@ -135,7 +135,7 @@ int live(TpmVersion version, StateStore& store) {
 class SandboxedTpm : public SandboxTest, public testing::WithParamInterface<TpmVersion> {};
 
 TEST_P(SandboxedTpm, WholeLife_NeedsNothingThatIsRefused) {
-  auto store = DirStore::open(state_.path(), DirStore::Create::never).value();
+  auto store = DirStore::open(state_.path(), CreateState::never).value();
 
   Ended ended = in_sandbox(sandbox(), [&](FilesRestricted) { return live(GetParam(), *store); });
 

@@ -19,7 +19,7 @@ RunAs myself() {
 TEST(StateDirectory, Missing_IsMadeForTheUserAlone) {
   TemporaryDirectory parent;
 
-  auto store = open_state_directory(parent / "web01", DirStore::Create::if_missing, myself());
+  auto store = open_state_directory(parent / "web01", CreateState::if_missing, myself());
 
   ASSERT_TRUE(store.has_value()) << store.error().message;
   struct stat status {};
@@ -31,7 +31,7 @@ TEST(StateDirectory, Missing_IsMadeForTheUserAlone) {
 TEST(StateDirectory, MissingAndNotToBeMade_IsNotFound) {
   TemporaryDirectory parent;
 
-  auto store = open_state_directory(parent / "web01", DirStore::Create::never, myself());
+  auto store = open_state_directory(parent / "web01", CreateState::never, myself());
 
   ASSERT_FALSE(store.has_value());
   EXPECT_EQ(store.error().code, Errc::not_found);
@@ -43,7 +43,7 @@ TEST(StateDirectory, Afterwards_ThisProcessIsWhatItWas) {
   auto user = geteuid();
   auto group = getegid();
 
-  auto store = open_state_directory(parent.path(), DirStore::Create::never, myself());
+  auto store = open_state_directory(parent.path(), CreateState::never, myself());
 
   EXPECT_EQ(geteuid(), user);
   EXPECT_EQ(getegid(), group);
