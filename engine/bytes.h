@@ -29,6 +29,7 @@ class BigEndianReader {
   uint8_t u8() { return static_cast<uint8_t>(integer(1)); }
   uint16_t u16() { return static_cast<uint16_t>(integer(2)); }
   uint32_t u32() { return static_cast<uint32_t>(integer(4)); }
+  uint64_t u64() { return integer(8); }
 
   // The next `count` bytes, or an empty view when there are fewer.
   ByteView bytes(size_t count) {
@@ -64,6 +65,7 @@ class BigEndianWriter {
   BigEndianWriter& u8(uint8_t value) { return integer(value, 1); }
   BigEndianWriter& u16(uint16_t value) { return integer(value, 2); }
   BigEndianWriter& u32(uint32_t value) { return integer(value, 4); }
+  BigEndianWriter& u64(uint64_t value) { return integer(value, 8); }
   BigEndianWriter& bytes(ByteView data) {
     out_.insert(out_.end(), data.begin(), data.end());
     return *this;
@@ -72,7 +74,7 @@ class BigEndianWriter {
   [[nodiscard]] Bytes take() { return std::move(out_); }
 
  private:
-  BigEndianWriter& integer(uint32_t value, unsigned width) {
+  BigEndianWriter& integer(uint64_t value, unsigned width) {
     for (unsigned i = width; i-- > 0;) {
       out_.push_back(static_cast<std::byte>(value >> (8 * i)));
     }

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/kdf.h>
 #include <openssl/rand.h>
 
 #include <array>
@@ -28,10 +29,15 @@ tl::unexpected<Error> openssl_failure(const char* what) {
   return failure(Errc::io, std::string(what) + ": " + text.data());
 }
 
+constexpr size_t kAes256Key = 32;
+
+int size_of(ByteView bytes) {
+  return static_cast<int>(bytes.size());
+}
+
 enum class Direction { decrypt = 0, encrypt = 1 };
 
 Result<Bytes> aes_cbc(ByteView key, ByteView iv, ByteView text, Direction direction) {
-  constexpr size_t kAes256Key = 32;
   const EVP_CIPHER* cipher = key.size() == kAes256Key ? EVP_aes_256_cbc() : EVP_aes_128_cbc();
   CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
   Bytes result(text.size());
@@ -76,6 +82,51 @@ Result<Bytes> aes_cbc_decrypt(ByteView key, ByteView iv, ByteView text) {
   return aes_cbc(key, iv, text, Direction::decrypt);
 }
 
+Result<Sealed> aes_gcm_seal(ByteView key, ByteView iv, ByteView associated, ByteView text) {
+  CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  Sealed sealed{Bytes(text.size()), Bytes(kGcmTag)};
+  int done = 0;
+  if (!context || key.size() != kAes256Key || iv.size() != kGcmIv ||
+      EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, in(key), in(iv)) != 1 ||
+      EVP_EncryptUpdate(context.get(), nullptr, &done, in(associated), size_of(associated)) != 1 ||
+      EVP_EncryptUpdate(context.get(), out(sealed.ciphertext), &done, in(text), size_of(text)) !=
+          1 ||
+      EVP_EncryptFinal_ex(context.get(), nullptr, &done) != 1 ||
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kGcmTag, sealed.tag.data()) != 1) {
+    return openssl_failure("AES-GCM");
+  }
+  return sealed;
+}
+
+Result<Bytes> aes_gcm_open(ByteView key, ByteView iv, ByteView associated, ByteView ciphertext,
+                           ByteView tag) {
+  CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  Bytes text(ciphertext.size());
+  Bytes expected(tag.begin(), tag.end());  // OpenSSL takes it by a pointer to non-const
+  int done = 0;
+  if (!context || key.size() != kAes256Key || iv.size() != kGcmIv || tag.size() != kGcmTag ||
+      EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, in(key), in(iv)) != 1 ||
+      EVP_DecryptUpdate(context.get(), nullptr, &done, in(associated), size_of(associated)) != 1 ||
+      EVP_DecryptUpdate(context.get(), out(text), &done, in(ciphertext), size_of(ciphertext)) !=
+          1 ||
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kGcmTag, expected.data()) != 1) {
+    return openssl_failure("AES-GCM");
+  }
+  if (EVP_DecryptFinal_ex(context.get(), nullptr, &done) != 1) {
+    return failure(Errc::corrupt, "the authentication tag does not fit");
+  }
+  return text;
+}
+
+Result<Bytes> sha256(ByteView message) {
+  Bytes digest(kSha256Size);
+  if (EVP_Digest(message.data(), message.size(), out(digest), nullptr, EVP_sha256(), nullptr) !=
+      1) {
+    return openssl_failure("SHA-256");
+  }
+  return digest;
+}
+
 Result<Bytes> hmac_sha256(ByteView key, ByteView message) {
   Bytes mac(kSha256Size);
   if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), in(message), message.size(),
@@ -102,6 +153,36 @@ Result<Secret> pbkdf2_sha512(ByteView passphrase, ByteView salt, int iterations,
                         static_cast<int>(salt.size()), iterations, EVP_sha512(),
                         static_cast<int>(size), out(key.writable())) != 1) {
     return openssl_failure("PBKDF2");
+  }
+  return key;
+}
+
+Result<Secret> hkdf_sha256(ByteView key, ByteView salt, std::string_view info, size_t size) {
+  std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(
+      EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, nullptr), EVP_PKEY_CTX_free);
+  const Bytes no_salt(kSha256Size);  // what the RFC puts in its place, and OpenSSL does not
+  salt = salt.empty() ? ByteView(no_salt) : salt;
+  Secret derived(size);
+  if (!context || EVP_PKEY_derive_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_hkdf_md(context.get(), EVP_sha256()) != 1 ||
+      EVP_PKEY_CTX_set1_hkdf_salt(context.get(), in(salt), size_of(salt)) != 1 ||
+      EVP_PKEY_CTX_set1_hkdf_key(context.get(), in(key), size_of(key)) != 1 ||
+      EVP_PKEY_CTX_add1_hkdf_info(context.get(), in(as_bytes(info)), size_of(as_bytes(info))) !=
+          1 ||
+      EVP_PKEY_derive(context.get(), out(derived.writable()), &size) != 1) {
+    return openssl_failure("HKDF");
+  }
+  return derived;
+}
+
+Result<Secret> scrypt(ByteView passphrase, ByteView salt, ScryptCost cost, size_t size) {
+  // OpenSSL refuses more than it is allowed; twice the need is enough for what it adds.
+  uint64_t memory = (uint64_t{256} << cost.log2_n) * cost.r;
+  Secret key(size);
+  if (EVP_PBE_scrypt(reinterpret_cast<const char*>(passphrase.data()), passphrase.size(),  // NOLINT
+                     in(salt), salt.size(), uint64_t{1} << cost.log2_n, cost.r, cost.p, memory,
+                     out(key.writable()), size) != 1) {
+    return openssl_failure("scrypt");
   }
   return key;
 }

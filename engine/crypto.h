@@ -15,6 +15,8 @@ namespace vtpm {
 
 inline constexpr size_t kAesBlock = 16;  // bytes
 inline constexpr size_t kSha256Size = 32;
+inline constexpr size_t kGcmIv = 12;
+inline constexpr size_t kGcmTag = 16;
 
 // Reads OpenSSL's configuration and loads what it names: for a process that can open none of that
 // later, libtpms' use of OpenSSL included.
@@ -26,9 +28,32 @@ Result<Bytes> random_bytes(size_t count);
 Result<Bytes> aes_cbc_encrypt(ByteView key, ByteView iv, ByteView text);
 Result<Bytes> aes_cbc_decrypt(ByteView key, ByteView iv, ByteView text);
 
+// AES-256-GCM: `key` has 32 bytes, `iv` 12. The ciphertext is as long as the text; the tag covers
+// it and `associated`.
+struct Sealed {
+  Bytes ciphertext;
+  Bytes tag;  // 16 bytes
+};
+Result<Sealed> aes_gcm_seal(ByteView key, ByteView iv, ByteView associated, ByteView text);
+// Errors: corrupt when the tag does not fit; nothing of the text is given then.
+Result<Bytes> aes_gcm_open(ByteView key, ByteView iv, ByteView associated, ByteView ciphertext,
+                           ByteView tag);
+
+Result<Bytes> sha256(ByteView message);
 Result<Bytes> hmac_sha256(ByteView key, ByteView message);
 Result<Secret> sha512(ByteView message);
 Result<Secret> pbkdf2_sha512(ByteView passphrase, ByteView salt, int iterations, size_t size);
+
+// RFC 5869.
+Result<Secret> hkdf_sha256(ByteView key, ByteView salt, std::string_view info, size_t size);
+// RFC 7914. Needs 128 * 2^log2_n * r bytes of memory; the caller bounds the parameters.
+struct ScryptCost {
+  uint8_t log2_n;
+  uint8_t r;
+  uint16_t p;
+  friend bool operator==(const ScryptCost&, const ScryptCost&) = default;
+};
+Result<Secret> scrypt(ByteView passphrase, ByteView salt, ScryptCost cost, size_t size);
 
 // False also when the sizes differ.
 bool equal_in_constant_time(ByteView a, ByteView b);

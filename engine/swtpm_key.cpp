@@ -1,74 +1,23 @@
 #include "engine/swtpm_key.h"
 
-#include <fcntl.h>
-
-#include <charconv>
-#include <cstdlib>
-#include <map>
-#include <optional>
-#include <set>
-#include <sstream>
+#include <array>
 
 #include "engine/crypto.h"
-#include "engine/file_descriptor.h"
+#include "engine/key_source.h"
 
 namespace vtpm {
 namespace {
 
-constexpr size_t kLargestInput = 4096;   // a key or a passphrase
 constexpr int kPbkdf2Iterations = 1000;  // swtpm's, and its salt
 constexpr std::string_view kPbkdf2Salt = "swtpm";
-
-using Words = std::map<std::string, std::string>;
+constexpr std::array<std::string_view, 2> kWords = {"mode", "kdf"};
 
 tl::unexpected<Error> bad_word(const std::string& word, const std::string& why) {
   return failure(Errc::invalid, "key: '" + word + "' " + why);
 }
 
-Result<Words> split(const std::string& source) {
-  static const std::set<std::string> kNames = {
-      "file",          "fd",   "credential", "pwdfile", "pwdfd",
-      "pwdcredential", "mode", "kdf",        "format",  "remove"};
-  Words words;
-  std::istringstream stream(source);
-  for (std::string word; std::getline(stream, word, ',');) {
-    size_t equals = word.find('=');
-    std::string name = word.substr(0, equals);
-    if (!kNames.contains(name)) {
-      return bad_word(name,
-                      "is not known; say file=, fd=, credential=, pwdfile=, pwdfd= or "
-                      "pwdcredential=, and mode=, format=, kdf= or remove");
-    }
-    words[name] = equals == std::string::npos ? "true" : word.substr(equals + 1);
-  }
-  return words;
-}
-
-std::string word_or(const Words& words, const std::string& name, const std::string& otherwise) {
-  auto found = words.find(name);
-  return found == words.end() ? otherwise : found->second;
-}
-
-// A credential of systemd's is a file in a directory that only this service sees.
-Result<void> resolve_credential(Words& words, const std::string& name, const std::string& as) {
-  auto found = words.find(name);
-  if (found == words.end()) {
-    return {};
-  }
-  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");  // NOLINT: no thread yet
-  if (directory == nullptr) {
-    return failure(Errc::not_found, "key: this service was given no credentials; LoadCredential=" +
-                                        found->second + ":PATH in its unit gives this one");
-  }
-  if (found->second.empty() || found->second.find('/') != std::string::npos) {
-    return bad_word(found->second, "is no credential's name");
-  }
-  words[as] = std::string(directory) + "/" + found->second;
-  return {};
-}
-
-Result<size_t> key_size(const Words& words) {
-  std::string mode = word_or(words, "mode", "aes-cbc");
+Result<size_t> key_size(const KeySource& source) {
+  std::string mode = source.word_or("mode", "aes-cbc");
   if (mode == "aes-cbc" || mode == "aes-128-cbc") {
     return size_t{16};
   }
@@ -78,109 +27,13 @@ Result<size_t> key_size(const Words& words) {
   return bad_word(mode, "is no mode; say aes-128-cbc or aes-256-cbc");
 }
 
-// The descriptor of the one source that is named.
-Result<FileDescriptor> open_source(const Words& words) {
-  std::optional<std::string> path;
-  for (const char* name : {"file", "pwdfile"}) {
-    if (words.contains(name)) {
-      path = words.at(name);
-    }
-  }
-  if (path) {
-    FileDescriptor fd(::open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));  // NOLINT
-    if (!fd) {
-      return system_failure("cannot open the key file " + *path, errno);
-    }
-    return fd;
-  }
-  std::string text = word_or(words, "fd", word_or(words, "pwdfd", ""));
-  int number = -1;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) {
-    return bad_word(text, "is no descriptor number");
-  }
-  FileDescriptor fd(number);
-  if (fcntl(fd.get(), F_GETFD) < 0) {
-    fd.release();
-    return failure(Errc::invalid, "key: descriptor " + text + " is not open");
-  }
-  return fd;
-}
-
-Result<Secret> read_input(int fd) {
-  Secret buffer(kLargestInput + 1);
-  size_t size = 0;
-  while (size < buffer.size()) {
-    ssize_t got = read(fd, buffer.writable().subspan(size).data(), buffer.size() - size);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return system_failure("cannot read the key", errno);
-    }
-    if (got == 0) {
-      return Secret(buffer.view().first(size));
-    }
-    size += static_cast<size_t>(got);
-  }
-  return failure(Errc::invalid, "key: more than 4096 bytes");
-}
-
-int hex_digit(char c) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  auto lower = static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-  size_t found = kDigits.find(lower);
-  return found == std::string_view::npos ? -1 : static_cast<int>(found);
-}
-
-Result<Secret> from_hex(ByteView input, size_t size) {
-  std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());  // NOLINT
-  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
-  if (text.starts_with("0x")) {
-    text.remove_prefix(2);
-  }
-  if (text.size() != 2 * size) {
-    return failure(Errc::invalid, "key: " + std::to_string(text.size()) +
-                                      " hexadecimal digits where the mode wants " +
-                                      std::to_string(2 * size));
-  }
-  Secret key(size);
-  for (size_t i = 0; i < size; ++i) {
-    int high = hex_digit(text[2 * i]);
-    int low = hex_digit(text[2 * i + 1]);
-    if (high < 0 || low < 0) {
-      return failure(Errc::invalid, "key: a character that is no hexadecimal digit");
-    }
-    key.writable()[i] = static_cast<std::byte>(high * 16 + low);
-  }
-  return key;
-}
-
-Result<Secret> from_key_file(ByteView input, const Words& words, size_t size) {
-  std::string format = word_or(words, "format", "hex");
-  if (format == "hex") {
-    return from_hex(input, size);
-  }
-  if (format != "binary") {
-    return bad_word(format, "is no format; say hex or binary");
-  }
-  if (input.size() != size) {
-    return failure(Errc::invalid, "key: " + std::to_string(input.size()) +
-                                      " bytes where the mode wants " + std::to_string(size));
-  }
-  return Secret(input);
-}
-
-Result<Secret> from_passphrase(ByteView input, const Words& words, size_t size) {
-  std::string kdf = word_or(words, "kdf", "pbkdf2");
-  if (input.empty()) {
-    return failure(Errc::invalid, "key: the passphrase is empty");
-  }
+Result<Secret> from_passphrase(const KeySource& source, size_t size) {
+  std::string kdf = source.word_or("kdf", "pbkdf2");
   if (kdf == "pbkdf2") {
-    return pbkdf2_sha512(input, as_bytes(kPbkdf2Salt), kPbkdf2Iterations, size);
+    return pbkdf2_sha512(source.input.view(), as_bytes(kPbkdf2Salt), kPbkdf2Iterations, size);
   }
   if (kdf == "sha512") {
-    auto digest = sha512(input);
+    auto digest = sha512(source.input.view());
     if (!digest) {
       return digest;
     }
@@ -189,58 +42,20 @@ Result<Secret> from_passphrase(ByteView input, const Words& words, size_t size) 
   return bad_word(kdf, "is no key derivation; say pbkdf2 or sha512");
 }
 
-Result<void> remove_if_asked(const Words& words) {
-  std::string remove = word_or(words, "remove", "false");
-  if (remove != "true" && remove != "1") {
-    return {};
-  }
-  std::string path = word_or(words, "file", word_or(words, "pwdfile", ""));
-  if (!path.empty() && unlink(path.c_str()) != 0) {
-    return system_failure("cannot remove the key file " + path, errno);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<SwtpmKey> read_swtpm_key(const std::string& source) {
-  auto words = split(source);
-  if (!words) {
-    return tl::unexpected(words.error());
+  auto read = read_key_source(source, kWords);
+  if (!read) {
+    return tl::unexpected(read.error());
   }
-  size_t sources = 0;
-  for (const char* name : {"file", "fd", "credential", "pwdfile", "pwdfd", "pwdcredential"}) {
-    sources += words->count(name);
-  }
-  if (sources != 1) {
-    return failure(Errc::invalid,
-                   "key: name one of file=, fd=, credential=, pwdfile=, pwdfd= and pwdcredential=");
-  }
-  auto resolved = resolve_credential(*words, "credential", "file").and_then([&] {
-    return resolve_credential(*words, "pwdcredential", "pwdfile");
-  });
-  if (!resolved) {
-    return tl::unexpected(resolved.error());
-  }
-  auto size = key_size(*words);
+  auto size = key_size(*read);
   if (!size) {
     return tl::unexpected(size.error());
   }
-  auto fd = open_source(*words);
-  if (!fd) {
-    return tl::unexpected(fd.error());
-  }
-  auto input = read_input(fd->get());
-  if (!input) {
-    return input;
-  }
-  bool passphrase = words->contains("pwdfile") || words->contains("pwdfd");
-  auto key = passphrase ? from_passphrase(input->view(), *words, *size)
-                        : from_key_file(input->view(), *words, *size);
-  if (auto removed = remove_if_asked(*words); !removed) {
-    return tl::unexpected(removed.error());
-  }
-  return key;
+  auto key = read->passphrase ? from_passphrase(*read, *size) : key_of(*read, *size);
+  auto removed = key ? remove_if_asked(*read) : Result<void>();
+  return removed ? std::move(key) : tl::unexpected(removed.error());
 }
 
 }  // namespace vtpm

@@ -1,16 +1,9 @@
-// A key for swtpm's blob formats, and where it comes from: a file, an inherited descriptor, a
-// credential; never the command line itself.
+// A key for swtpm's blob formats, from one of the sources of key_source.h and with swtpm's words:
 //
-//   file=PATH, fd=N, credential=NAME
-//       the key: in hexadecimal (format=hex, the default) or as it is (format=binary)
-//   pwdfile=PATH, pwdfd=N, pwdcredential=NAME
-//       a passphrase, the whole file with its newline; kdf=pbkdf2 (default) or sha512
 //   mode=aes-128-cbc (default; also aes-cbc) or aes-256-cbc
-//   remove
-//       unlinks the file once it was read
+//   kdf=pbkdf2 (default) or sha512, for a passphrase
 //
-// A credential is one of systemd's: a file in $CREDENTIALS_DIRECTORY (systemd.exec(5)). The rest of
-// the syntax and the derivations are swtpm's (--key, --migration-key).
+// The derivations are swtpm's (--key, --migration-key).
 #pragma once
 
 #include <string>

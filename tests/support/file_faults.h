@@ -1,5 +1,5 @@
 // Makes the system calls of file code fail on demand: the n-th call fails with an errno, or every
-// write is cut short.
+// read and write is cut short. Keeps what was written for a disk that loses power (power_cut.h).
 //
 // Works where the linker was told to wrap the calls (tests/CMakeLists.txt: unit_tests), so the code
 // under test is the code that is shipped. While a FileFaults lives it also lists the calls in
@@ -10,7 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "engine/bytes.h"
+
 namespace vtpm {
+
+// A call that changed a file's contents and was let through, or that made them durable.
+struct FileChange {
+  enum class Kind { write, resize, sync } kind;
+  uint64_t offset = 0;  // resize: the new size
+  Bytes data;
+};
 
 class FileFaults {
  public:
@@ -22,7 +31,7 @@ class FileFaults {
   FileFaults& operator=(const FileFaults&) = delete;
   ~FileFaults();
 
-  // Each write takes at most that many bytes.
+  // Each read and write takes at most that many bytes.
   void cut_writes(size_t most) { largest_write_ = most; }
 
   // Whether the failing call was reached.
@@ -31,17 +40,22 @@ class FileFaults {
   // "openat", "write", "fsync", ... in the order of the calls.
   [[nodiscard]] const std::vector<std::string>& calls() const { return calls_; }
 
+  // Of pwrite, ftruncate and fdatasync, in their order.
+  [[nodiscard]] const std::vector<FileChange>& changes() const { return changes_; }
+
   // -- for the wrapped calls --
 
   // True when this call is to fail; errno is set then.
   bool strikes(const char* call);
   [[nodiscard]] size_t largest_write() const { return largest_write_; }
+  void note(FileChange change) { changes_.push_back(std::move(change)); }
 
  private:
   const int failing_call_;
   const int error_number_;
   size_t largest_write_ = std::numeric_limits<size_t>::max();
   std::vector<std::string> calls_;
+  std::vector<FileChange> changes_;
 };
 
 }  // namespace vtpm

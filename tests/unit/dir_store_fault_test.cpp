@@ -91,8 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Errors, DirStoreFault, testing::Values(ENOSPC, EIO, EDQ
 class DirStoreFaults : public testing::Test {
  protected:
   TemporaryDirectory directory_;
-  std::unique_ptr<DirStore> store_ =
-      DirStore::open(directory_.path(), CreateState::never).value();
+  std::unique_ptr<DirStore> store_ = DirStore::open(directory_.path(), CreateState::never).value();
 };
 
 TEST_F(DirStoreFaults, AfterAFault_TheNextStoreSucceeds) {

@@ -1,0 +1,199 @@
+#include "engine/storage_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace vtpm {
+namespace {
+
+tl::unexpected<Error> cannot(const std::string& what, const std::string& path) {
+  return system_failure("cannot " + what + " " + path, errno);
+}
+
+// A new name is durable when its directory is.
+Result<void> sync_directory_of(const std::string& path) {
+  size_t slash = path.rfind('/');
+  std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  FileDescriptor fd(openat(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || fsync(fd.get()) != 0) {
+    return cannot("make durable the name of", path);
+  }
+  return {};
+}
+
+Result<FileDescriptor> create(const std::string& path) {
+  FileDescriptor fd(openat(AT_FDCWD, path.c_str(),
+                           O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!fd) {
+    auto failed = cannot("create", path);
+    if (errno == ENOENT) {
+      failed.value().message += ". Make or mount the directory that it is in first";
+    }
+    return failed;
+  }
+  if (auto durable = sync_directory_of(path); !durable) {
+    return tl::unexpected(durable.error());
+  }
+  return fd;
+}
+
+// O_NONBLOCK: a FIFO is refused by its type instead of waited for.
+int flags_of(StorageFile::Access access) {
+  return (access == StorageFile::Access::read ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY |
+         O_CLOEXEC;
+}
+
+}  // namespace
+
+Result<StorageFile> StorageFile::open(const std::string& path, Access access, CreateState create) {
+  FileDescriptor fd(openat(AT_FDCWD, path.c_str(), flags_of(access) | O_NOFOLLOW));
+  bool link = !fd && errno == ELOOP;
+  if (link) {
+    fd.reset(openat(AT_FDCWD, path.c_str(), flags_of(access)));
+  }
+  if (!fd && errno == ENOENT && create == CreateState::if_missing && access == Access::write) {
+    auto created = vtpm::create(path);
+    if (!created) {
+      return tl::unexpected(created.error());
+    }
+    fd = std::move(*created);
+  }
+  if (!fd) {
+    return cannot("open", path);
+  }
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) {
+    return cannot("examine", path);
+  }
+  bool block_device = S_ISBLK(status.st_mode);
+  if (!block_device && (link || !S_ISREG(status.st_mode))) {
+    return failure(Errc::invalid,
+                   path +
+                       " is neither a regular file (symbolic links to one are not followed) "
+                       "nor a block device");
+  }
+  return StorageFile(path, std::move(fd), block_device);
+}
+
+StorageFile::StorageFile(std::string path, FileDescriptor file, bool block_device)
+    : path_(std::move(path)), file_(std::move(file)), block_device_(block_device) {}
+
+Result<uint64_t> StorageFile::size() const {
+  off_t end = lseek(file_.get(), 0, SEEK_END);
+  if (end < 0) {
+    return cannot("find the size of", path_);
+  }
+  return static_cast<uint64_t>(end);
+}
+
+Result<Bytes> StorageFile::read(uint64_t offset, size_t size) const {
+  Bytes bytes(size);
+  size_t done = 0;
+  while (done < size) {
+    ssize_t got =
+        pread(file_.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return cannot("read", path_);
+    }
+    if (got == 0) {
+      break;
+    }
+    done += static_cast<size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+Result<void> StorageFile::write(uint64_t offset, ByteView bytes) {
+  if (auto there = check_still_there(); !there) {
+    return there;
+  }
+  while (!bytes.empty()) {
+    ssize_t done = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR) {
+      continue;
+    }
+    if (done <= 0) {
+      errno = done < 0 ? errno : EIO;
+      return cannot("write to", path_);
+    }
+    bytes = bytes.subspan(static_cast<size_t>(done));
+    offset += static_cast<uint64_t>(done);
+  }
+  return {};
+}
+
+Result<void> StorageFile::check_still_there() const {
+  struct stat status {};
+  if (fstat(file_.get(), &status) != 0) {
+    return cannot("examine", path_);
+  }
+  if (status.st_nlink == 0) {
+    return failure(Errc::io, path_ +
+                                 " was removed or replaced while the TPM runs; nothing more "
+                                 "is written. End the TPM before its state is changed");
+  }
+  return {};
+}
+
+Result<void> StorageFile::resize(uint64_t size) {
+  if (ftruncate(file_.get(), static_cast<off_t>(size)) != 0) {
+    return cannot("resize", path_);
+  }
+  return {};
+}
+
+Result<void> StorageFile::make_durable() {
+  if (fdatasync(file_.get()) != 0) {
+    return cannot("make durable what was written to", path_);
+  }
+  return {};
+}
+
+Result<void> StorageFile::lock() {
+  if (locked_) {
+    return {};
+  }
+  struct flock whole_file {};
+  whole_file.l_type = F_WRLCK;
+  whole_file.l_whence = SEEK_SET;
+  if (fcntl(file_.get(), F_OFD_SETLK, &whole_file) != 0) {
+    if (errno == EAGAIN || errno == EACCES) {
+      return failure(Errc::busy, "the state in " + path_ + " is in use by another process (" +
+                                     "fuser " + path_ + " names it); two TPMs cannot share one");
+    }
+    return cannot("lock", path_);
+  }
+  locked_ = true;
+  if (auto claimed = claim(); !claimed) {
+    unlock();
+    return claimed;
+  }
+  return {};
+}
+
+// Of a block device, in the kernel: nobody else who asks for it alone (mount, mkfs, LVM) gets it.
+Result<void> StorageFile::claim() {
+  if (!block_device_) {
+    return {};
+  }
+  claim_.reset(openat(AT_FDCWD, path_.c_str(), O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC));
+  if (!claim_ && errno == EBUSY) {
+    return failure(Errc::busy, path_ + " is in use by the system: mounted, or part of something");
+  }
+  return claim_ ? Result<void>() : cannot("claim", path_);
+}
+
+void StorageFile::unlock() {
+  claim_.reset();
+  struct flock whole_file {};
+  whole_file.l_type = F_UNLCK;
+  whole_file.l_whence = SEEK_SET;
+  fcntl(file_.get(), F_OFD_SETLK, &whole_file);
+  locked_ = false;
+}
+
+}  // namespace vtpm

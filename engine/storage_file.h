@@ -1,0 +1,62 @@
+// The file or block device that a `file:` state lies in: bytes at offsets, made durable on request,
+// and a lock.
+//
+// A regular file must not be reached through a symbolic link as its last name; a block device may
+// (/dev/disk/by-id). A file that was removed or replaced under its name is not written any more:
+// nobody would find what was written.
+//
+// The lock is an open-file-description lock, so it lives and dies with this object; a block device
+// is also claimed (O_EXCL), which keeps mkfs and mount away.
+//
+// Ownership: owns its descriptors. Threads: one at a time. Units: bytes.
+// Errors: of the operating system, with the path.
+#pragma once
+
+#include <string>
+
+#include "engine/bytes.h"
+#include "engine/file_descriptor.h"
+#include "engine/result.h"
+#include "engine/state_store.h"
+
+namespace vtpm {
+
+class StorageFile {
+ public:
+  enum class Access { read, write };
+
+  // With CreateState::if_missing an empty file is made (0600) where there is none; the directory
+  // has to exist.
+  static Result<StorageFile> open(const std::string& path, Access access, CreateState create);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] bool is_block_device() const { return block_device_; }
+  [[nodiscard]] Result<uint64_t> size() const;
+
+  // Fewer bytes where the file ends.
+  [[nodiscard]] Result<Bytes> read(uint64_t offset, size_t size) const;
+  Result<void> write(uint64_t offset, ByteView bytes);
+  // A regular file; the new end is durable with the next make_durable().
+  Result<void> resize(uint64_t size);
+  // What was written so far, and where it is.
+  Result<void> make_durable();
+
+  // Locking twice is no error. Errors: busy.
+  Result<void> lock();
+  void unlock();
+  [[nodiscard]] bool is_locked() const { return locked_; }
+
+ private:
+  StorageFile(std::string path, FileDescriptor file, bool block_device);
+
+  [[nodiscard]] Result<void> check_still_there() const;
+  [[nodiscard]] Result<void> claim();
+
+  std::string path_;
+  FileDescriptor file_;
+  FileDescriptor claim_;  // of a block device, while locked
+  bool block_device_;
+  bool locked_ = false;
+};
+
+}  // namespace vtpm
