@@ -63,7 +63,7 @@ Result<Words> with_configuration(const Words& command_line, const InstancePaths&
     }
   }
   if (name && !mentions(words, "state")) {
-    words.push_back("--state=dir:" + paths.state_of(*name));
+    words.push_back("--state=" + paths.state_of(*name).describe());
   }
   return words;
 }

@@ -6,9 +6,10 @@
 
 #include "cuse/control_node.h"
 #include "cuse/node_check.h"
+#include "cuse/power_on_retry.h"
 #include "cuse/process.h"
 #include "cuse/service_notifier.h"
-#include "cuse/state_directory.h"
+#include "cuse/state_storage.h"
 #include "engine/crypto.h"
 #include "engine/libtpms_engine.h"
 #include "engine/swtpm_key.h"
@@ -50,14 +51,6 @@ class UndoneLog {
   std::chrono::steady_clock::time_point said_;
 };
 
-Result<std::unique_ptr<StateStore>> open_store(const Options& options) {
-  auto store = open_state_directory(options.state_directory, options.create, options.run_as);
-  if (!store) {
-    return tl::unexpected(store.error());
-  }
-  return std::unique_ptr<StateStore>(std::move(*store));
-}
-
 Result<SwtpmKey> open_migration_key(const Options& options) {
   return options.migration_key.empty() ? SwtpmKey() : read_swtpm_key(options.migration_key);
 }
@@ -76,21 +69,56 @@ Result<void> set_buffer_size(VirtualTpm& tpm, uint32_t wanted) {
   return {};
 }
 
-// A TPM whose state cannot be used gets its node all the same, so that it can be seen and mended;
-// one whose state has to exist and does not is a mistake of whoever started it.
-Result<void> power_on(VirtualTpm& tpm, const Options& options) {
-  auto on = tpm.power_on();
-  if (!on) {
-    return on.error().code == Errc::not_found ? on : Result<void>();
-  }
-  // One that goes on from stored volatile state is started already.
+// One that goes on from stored volatile state is started already.
+Result<void> start_up(VirtualTpm& tpm, const Options& options) {
   return options.startup && !tpm.started() ? tpm.startup(*options.startup) : Result<void>();
+}
+
+// Whether a Startup failed for want of storage alone: a full disk may have room later.
+bool may_succeed_later(const Error& error) {
+  return error.code == Errc::tpm &&
+         (error.tpm_result == static_cast<uint32_t>(rc::nv_unavailable) ||
+          error.tpm_result == static_cast<uint32_t>(rc::tpm12_retry));
+}
+
+// A TPM whose state cannot be used gets its node all the same, so that it can be seen and mended;
+// one whose state has to exist and does not is a mistake of whoever started it. True: all is done;
+// false: to be tried again.
+Result<bool> power_on(VirtualTpm& tpm, const Options& options) {
+  auto on = tpm.power_on();
+  if (!on && tpm.waits_for_storage()) {
+    return false;
+  }
+  if (!on) {
+    return on.error().code == Errc::not_found ? tl::unexpected(on.error()) : Result<bool>(true);
+  }
+  auto started = start_up(tpm, options);
+  if (!started && may_succeed_later(started.error())) {
+    return false;
+  }
+  return started.map([] { return true; });
+}
+
+// One more attempt, unless somebody else has taken the matter over in between.
+bool try_again(VirtualTpm& tpm, const Options& options) {
+  if (tpm.waits_for_storage()) {
+    auto on = power_on(tpm, options);
+    if (on && *on && tpm.phase() == Phase::on) {
+      log::info("the state in " + options.state.location.describe() + " is there now");
+    }
+    return on && *on;
+  }
+  if (tpm.phase() != Phase::on || tpm.started()) {
+    return true;
+  }
+  auto started = start_up(tpm, options);
+  return started || !may_succeed_later(started.error());
 }
 
 // What can be refused before there is a node. The state is not read: whoever wrote it may be
 // hostile.
 Result<void> reserve(VirtualTpm& tpm, const Options& options) {
-  if (!options.control.incoming) {
+  if (!options.control.incoming && !options.state.wait) {
     auto acting = ActingAs::begin(options.run_as);
     auto locked = acting ? tpm.lock_storage() : tl::unexpected(acting.error());
     if (!locked) {
@@ -103,7 +131,7 @@ Result<void> reserve(VirtualTpm& tpm, const Options& options) {
 std::string in_words(const CreatedDevice& device, const Options& options) {
   return in_words(options.tpm) + " on /dev/" + device.raw.name + " (" +
          std::to_string(device.raw.numbers.major) + ":" + std::to_string(device.raw.numbers.minor) +
-         "), state in dir:" + options.state_directory + ", libtpms " + libtpms_version();
+         "), state in " + options.state.location.describe() + ", libtpms " + libtpms_version();
 }
 
 Result<void> describe_nodes(const Options& options, const std::string& raw,
@@ -123,7 +151,7 @@ class ServedTpm {
             const SwtpmKey* migration_key, const Lifetime& lifetime)
       : options_(options),
         lifetime_(lifetime),
-        tpm_(engine, store, backoff_, {options.auto_shutdown}),
+        tpm_(engine, store, backoff_, {options.auto_shutdown, options.state.wait}),
         control_({
                      .tpm = tpm_,
                      .policy = options.control,
@@ -146,6 +174,7 @@ class ServedTpm {
   // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then
   // the nodes go.
   ~ServedTpm() {
+    retry_.stop();
     static_cast<void>(tpm_.cancel());
     tpm_.end();
     if (device_) {
@@ -179,8 +208,12 @@ class ServedTpm {
   // make_nodes().
   Result<void> begin_to_serve() {
     if (options_.power == InitialPower::on) {
-      if (auto on = power_on(tpm_, options_); !on) {
-        return on;
+      auto on = power_on(tpm_, options_);
+      if (!on) {
+        return tl::unexpected(on.error());
+      }
+      if (!*on) {
+        retry_later();
       }
     }
     for (CreatedNode* node : {&device_->control, &device_->raw}) {
@@ -190,6 +223,14 @@ class ServedTpm {
   }
 
  private:
+  void retry_later() {
+    log::warning(tpm_.waits_for_storage()
+                     ? "waiting for the state: " + tpm_.failure_reason()
+                     : std::string("the TPM is on and not started; trying again until its storage "
+                                   "takes it"));
+    retry_.start([this] { return try_again(tpm_, options_); });
+  }
+
   // A change uevent for the raw node: whoever listens to udev probes it again.
   void announce_change() {
     constexpr std::string_view kChange = "change";
@@ -209,6 +250,7 @@ class ServedTpm {
   RawNode raw_node_;
   FileDescriptor uevent_;
   std::optional<CreatedDevice> device_;
+  PowerOnRetry retry_;
 };
 
 // The daemon's ties to whoever started it. Made while it may do anything, used from within the
@@ -259,7 +301,7 @@ Result<void> announce(const CreatedDevice& device, const Options& options, Outsi
 Result<void> lock_in(const Options& options) {
   auto entered = enter_sandbox({.mode = options.sandbox,
                                 .run_as = options.run_as,
-                                .state_directory = options.state_directory,
+                                .state = reachable_path(options.state),
                                 .tell_refused = log::error_from_signal_handler});
   if (!entered) {
     return tl::unexpected(entered.error());
@@ -284,8 +326,15 @@ Result<void> verdict_on(EndReason reason) {
 
 // A new TPM, powered on once so that it is stored; made by and for the user that will serve it.
 Result<void> make_state(Options options) {
-  options.create = CreateState::if_missing;
-  auto store = open_store(options);
+  options.state.create = CreateState::if_missing;
+  options.state.wait = false;
+  auto keys = read_state_keys(options.state.location.format, options.key);
+  if (!keys) {
+    return tl::unexpected(keys.error());
+  }
+  auto store = make_directory_of(options.state.location, options.run_as).and_then([&] {
+    return open_state(options.state, *keys, options.run_as);
+  });
   if (!store) {
     return tl::unexpected(store.error());
   }
@@ -344,11 +393,15 @@ Result<void> serve(const Options& options, std::optional<Background>& background
       return possible;
     }
   }
-  auto store = open_store(options);
+  auto keys = read_state_keys(options.state.location.format, options.key);
+  if (!keys) {
+    return tl::unexpected(keys.error());
+  }
+  auto store = open_state(options.state, *keys, options.run_as);
   if (!store) {
     return tl::unexpected(store.error());
   }
-  bool may_manufacture = options.create == CreateState::if_missing;
+  bool may_manufacture = options.state.create == CreateState::if_missing;
   auto engine = LibtpmsEngine::create({options.tpm, may_manufacture, options.profile}, **store);
   if (!engine) {
     return tl::unexpected(engine.error());

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cstdint>
@@ -20,6 +21,8 @@ constexpr uint64_t kIoctlDev = uint64_t{1} << 15;  // version 5
 constexpr uint64_t kAllNetwork = 3;                // version 4: bind and connect by TCP
 constexpr uint64_t kAllScopes = 3;                 // version 6: abstract sockets, signals
 
+constexpr uint64_t kFileAccess =
+    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 constexpr uint64_t kStateAccess = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
                                   LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
                                   LANDLOCK_ACCESS_FS_MAKE_REG | kTruncate;
@@ -41,10 +44,17 @@ Ruleset everything_known_to(long version) {
   return rules;
 }
 
+// Of a file, what does not concern directories.
+uint64_t possible_on(int fd, uint64_t access) {
+  struct stat status {};
+  bool directory = fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+  return directory ? access : access & kFileAccess;
+}
+
 Result<void> allow(const FileDescriptor& ruleset, const std::string& path, uint64_t access) {
   FileDescriptor beneath(::open(path.c_str(), O_PATH | O_CLOEXEC));  // NOLINT
   landlock_path_beneath_attr rule{};
-  rule.allowed_access = access;
+  rule.allowed_access = possible_on(beneath.get(), access);
   rule.parent_fd = beneath.get();
   if (!beneath ||
       syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
@@ -55,7 +65,7 @@ Result<void> allow(const FileDescriptor& ruleset, const std::string& path, uint6
 
 }  // namespace
 
-Result<FilesRestricted> restrict_files(const std::string& state_directory) {
+Result<FilesRestricted> restrict_files(const std::string& state) {
   long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < 1) {
     return FilesRestricted::not_in_this_kernel;
@@ -66,7 +76,7 @@ Result<FilesRestricted> restrict_files(const std::string& state_directory) {
   if (!ruleset) {
     return system_failure("Landlock", errno);
   }
-  auto allowed = allow(ruleset, state_directory, kStateAccess & rules.access);
+  auto allowed = allow(ruleset, state, kStateAccess & rules.access);
   for (const char* path : {"/proc", "/dev/urandom"}) {
     if (allowed) {
       allowed = allow(ruleset, path, LANDLOCK_ACCESS_FS_READ_FILE);

@@ -45,10 +45,8 @@ std::string check_device(const std::string& text) {
 }
 
 std::string check_state(const std::string& text) {
-  if (text.starts_with("dir:/") || (text.starts_with("dir:") && text.size() > 4)) {
-    return {};
-  }
-  return "'" + text + "' is no state location: say dir:PATH, a directory in swtpm's layout";
+  auto location = parse_state_location(text);
+  return location ? std::string() : location.error().message;
 }
 
 std::string check_mode(const std::string& text) {
@@ -88,16 +86,6 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
       ->required()
       ->check(check_device)
       ->type_name("NAME");
-  app.add_option("--state", raw.state,
-                 "Where the TPM's state is: dir:PATH, a directory in swtpm's layout")
-      ->required()
-      ->check(check_state)
-      ->type_name("dir:PATH");
-  app.add_option("--create", options.create, "Whether a TPM that has no state yet is made")
-      ->transform(one_of<CreateState>(
-          {{"if-missing", CreateState::if_missing}, {"never", CreateState::never}}))
-      ->default_str("if-missing")
-      ->type_name("");
   app.add_option("--tpm", options.tpm, "TPM version")
       ->transform(one_of<TpmVersion>({{"2.0", TpmVersion::tpm20}, {"1.2", TpmVersion::tpm12}}))
       ->default_str("2.0")
@@ -123,6 +111,34 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
       ->type_name("BYTES");
   app.add_flag("--no-auto-shutdown", raw.no_auto_shutdown,
                "Do not send TPM2_Shutdown before power is taken from a running TPM");
+}
+
+void add_state_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--state", raw.state,
+                 "Where the TPM's state is: file:PATH, a file or block device of its own, or "
+                 "dir:PATH, a directory in swtpm's layout")
+      ->required()
+      ->check(check_state)
+      ->type_name("file:PATH|dir:PATH");
+  app.add_option("--create", options.state.create, "Whether a TPM that has no state yet is made")
+      ->transform(one_of<CreateState>(
+          {{"if-missing", CreateState::if_missing}, {"never", CreateState::never}}))
+      ->default_str("if-missing")
+      ->type_name("");
+  app.add_flag("--state-wait", options.state.wait,
+               "If there is no state yet, wait for it: the nodes are there at once, commands get "
+               "TPM_RC_RETRY, and the TPM is powered on when its state appears. Never makes one");
+  app.add_option("--key", options.key,
+                 "Key that seals the state: file=PATH, fd=N or credential=NAME (the key), "
+                 "pwdfile=, pwdfd= or pwdcredential= (a passphrase), and format=, remove; for dir: "
+                 "also swtpm's mode= and kdf=")
+      ->type_name("SOURCE");
+  app.add_option("--sync", options.state.sync,
+                 "full: a command is answered when its change is on stable storage; none: faster, "
+                 "and a power cut may take back the last changes that were acknowledged")
+      ->transform(one_of<Sync>({{"full", Sync::full}, {"none", Sync::none}}))
+      ->default_str("full")
+      ->type_name("");
 }
 
 void add_instance_options(CLI::App& app, Options& options, Raw& raw) {
@@ -271,7 +287,8 @@ void complete(Options& options, const Raw& raw) {
   options.control_permissions.owner = raw.control_user;
   options.control_permissions.group = raw.control_group;
   options.control_permissions.mode = raw.control_group.empty() ? "" : "0660";
-  options.state_directory = raw.state.substr(std::string_view("dir:").size());
+  options.state.create = options.state.wait ? CreateState::never : options.state.create;
+  options.state.location = parse_state_location(raw.state).value_or(StateLocation());
   options.startup = startup_type(raw.startup);
   options.auto_shutdown = !raw.no_auto_shutdown;
   options.control.reject_locality_4 = raw.locality == "reject-4";
@@ -283,6 +300,9 @@ void complete(Options& options, const Raw& raw) {
 std::string resolve(Options& options, const Raw& raw) {
   if (options.control.incoming && options.power != InitialPower::off) {
     return "--migration incoming needs --power off: a hypervisor gives the state, then INIT";
+  }
+  if (options.state.wait && options.power == InitialPower::at_open) {
+    return "--state-wait needs --power on or off: at-open takes power with the node's opener";
   }
   if (!raw.control_user.empty()) {
     options.access.user = user_number(raw.control_user);
@@ -321,6 +341,7 @@ ParsedOptions parse_options(int argc, const char* const* argv, const InstancePat
   app.set_version_flag("--version", kVersion);
   add_instance_options(app, options, raw);
   add_tpm_options(app, options, raw);
+  add_state_options(app, options, raw);
   add_control_options(app, options, raw);
   add_privilege_options(app, options, raw);
   add_process_options(app, options);

@@ -12,8 +12,8 @@
 #include "cuse/log.h"
 #include "cuse/raw_node.h"
 #include "cuse/sandbox.h"
+#include "cuse/state_storage.h"
 #include "cuse/udev_properties.h"
-#include "engine/dir_store.h"
 #include "engine/tpm_types.h"
 
 namespace vtpm {
@@ -33,8 +33,8 @@ struct Options {
   DeviceRequest device;
   NodePermissions permissions;  // of the raw node
   NodePermissions control_permissions;
-  std::string state_directory;
-  CreateState create = CreateState::if_missing;
+  StateRequest state;
+  std::string key;  // of the state at rest: where it comes from; empty: none
   TpmVersion tpm = TpmVersion::tpm20;
   std::string profile;
   std::optional<StartupType> startup = StartupType::clear;  // nothing: not started

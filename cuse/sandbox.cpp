@@ -9,7 +9,7 @@ Result<FilesRestricted> enter_sandbox(const Sandbox& sandbox) {
   if (sandbox.mode == SandboxMode::off) {
     return FilesRestricted::not_in_this_kernel;
   }
-  auto files = restrict_files(sandbox.state_directory);
+  auto files = restrict_files(sandbox.state);
   if (!files) {
     return files;
   }

@@ -24,7 +24,7 @@ enum class SandboxMode {
 struct Sandbox {
   SandboxMode mode = SandboxMode::on;
   std::optional<RunAs> run_as;
-  std::string state_directory;  // exists
+  std::string state;  // file, block device or directory; exists
   TellRefused tell_refused = nullptr;
 };
 

@@ -22,8 +22,8 @@ namespace {
 // Calls whose arguments do not matter. A name that an architecture lacks is passed over.
 constexpr std::array kListed = {
     // the channels, the state, the groups of openers, messages
-    "openat", "close", "read", "write", "pread64", "writev", "lseek", "fstat", "newfstatat",
-    "fsync", "fdatasync", "ftruncate", "renameat", "renameat2", "unlinkat",
+    "openat", "close", "read", "write", "pread64", "pwrite64", "writev", "lseek", "fstat",
+    "newfstatat", "fsync", "fdatasync", "ftruncate", "renameat", "renameat2", "unlinkat",
     // leaving the terminal
     "chdir", "dup2", "dup3",
     // memory

@@ -604,8 +604,12 @@ Result<std::unique_ptr<LibtpmsEngine>> LibtpmsEngine::create(LibtpmsOptions opti
   return adapter;
 }
 
+uint32_t libtpms_version_number() {
+  return TPMLIB_GetVersion();
+}
+
 std::string libtpms_version() {
-  uint32_t version = TPMLIB_GetVersion();
+  uint32_t version = libtpms_version_number();
   return std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 0xFF) + "." +
          std::to_string(version & 0xFF);
 }

@@ -34,6 +34,8 @@ class LibtpmsEngine : public Engine {
   static Result<std::unique_ptr<LibtpmsEngine>> create(LibtpmsOptions options, StateStore& store);
 };
 
+// major << 16 | minor << 8 | micro
+uint32_t libtpms_version_number();
 // "0.9.2"
 std::string libtpms_version();
 

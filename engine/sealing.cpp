@@ -23,6 +23,10 @@ Result<Secret> text_key(const Secret& seal, ByteView salt) {
 
 }  // namespace
 
+SealingKey copy_of(const SealingKey& key) {
+  return {key.kind, Secret(key.secret.view())};
+}
+
 Result<SealingKey> read_sealing_key(const std::string& source) {
   auto read = read_key_source(source);
   if (!read) {

@@ -31,6 +31,8 @@ struct SealingKey {
   [[nodiscard]] bool empty() const { return kind == KeyKind::none; }
 };
 
+SealingKey copy_of(const SealingKey& key);
+
 // From a source of key_source.h; a key has 32 bytes.
 // Errors: invalid, saying which word is wrong; not_found, denied or io for the file.
 Result<SealingKey> read_sealing_key(const std::string& source);

@@ -68,17 +68,27 @@ Result<void> VirtualTpm::power_on(StoredVolatile stored) {
   }
   take_power();
   if (auto taken = take_storage(); !taken) {
-    enter(Event::fault, taken.error().message);
-    return taken;
+    return power_on_failed(taken.error());
   }
   auto powered = engine_.power_on(stored);
   if (!powered) {
-    enter(Event::fault, powered.error().message);
-    return tl::unexpected(powered.error());
+    return power_on_failed(powered.error());
   }
+  waiting_ = false;
   started_ = *powered == PoweredOn::resumed;
   enter(Event::init);
   return {};
+}
+
+Result<void> VirtualTpm::power_on_failed(const Error& error) {
+  waiting_ = options_.wait_for_storage && error.code == Errc::not_found;
+  enter(waiting_ ? Event::stop : Event::fault, error.message);
+  if (waiting_) {
+    // What appears under the same name later is another file.
+    storage_locked_ = false;
+    store_.unlock();
+  }
+  return tl::unexpected(error);
 }
 
 Result<void> VirtualTpm::startup(StartupType type) {
@@ -88,7 +98,8 @@ Result<void> VirtualTpm::startup(StartupType type) {
   }
   ResponseCode code = response_code(transmit(startup_command(version(), type), locality_));
   if (code != rc::success) {
-    return failure(Errc::tpm, "the TPM refused Startup with response code " + in_hex(code));
+    return failure(Errc::tpm, "the TPM refused Startup with response code " + in_hex(code),
+                   static_cast<uint32_t>(code));
   }
   return {};
 }
@@ -125,6 +136,7 @@ void VirtualTpm::take_power() {
   }
   engine_.power_off();
   started_ = false;
+  waiting_ = false;
   last_was_shutdown_ = false;
 }
 
@@ -199,7 +211,7 @@ Bytes VirtualTpm::respond(ByteView command, Locality locality) {
   if (canceled_) {
     return error_response(version(), rc::canceled);
   }
-  if (phase_ == Phase::on && !storage_locked_) {
+  if (waiting_ || (phase_ == Phase::on && !storage_locked_)) {
     return not_now_response(version());
   }
   if (asks_size_before_startup(command)) {

@@ -32,6 +32,8 @@ namespace vtpm {
 
 struct VirtualTpmOptions {
   bool auto_shutdown = true;  // the rule above
+  // A power_on() that finds no state leaves the TPM off and waiting instead of failed.
+  bool wait_for_storage = false;
 };
 
 class VirtualTpm {
@@ -64,19 +66,25 @@ class VirtualTpm {
   [[nodiscard]] TpmVersion version() const { return engine_.version(); }
   [[nodiscard]] Phase phase() const { return phase_; }
   [[nodiscard]] bool started() const { return started_; }
+  [[nodiscard]] bool waits_for_storage() const { return waiting_; }
   [[nodiscard]] bool storage_locked() const { return storage_locked_; }
   [[nodiscard]] uint64_t commands() const { return commands_; }  // executed so far
-  [[nodiscard]] std::string failure_reason() const;              // empty unless Failed
+  // Empty unless Failed, or waiting for storage.
+  [[nodiscard]] std::string failure_reason() const;
   [[nodiscard]] std::string storage() const { return store_.describe(); }
 
   // -- Power --
 
   // INIT: power on; while on, a power cycle. Takes the storage lock if it is not held. On failure
   // the phase is Failed and the reason is kept.
+  //
+  // With wait_for_storage, no state (not_found) is no failure: the storage is let go again, the TPM
+  // is off, and until a power_on() succeeds or power_off() ends the waiting, commands are answered
+  // with TPM_RC_RETRY.
   Result<void> power_on(StoredVolatile stored = StoredVolatile::keep);
 
   // TPM2_Startup or TPM_Startup, as firmware does it after power-on.
-  // Errors: tpm with the response code when the TPM refuses.
+  // Errors: tpm with the response code (also as tpm_result) when the TPM refuses.
   Result<void> startup(StartupType type);
 
   // STOP: power off, in order. Off already is no error.
@@ -158,6 +166,7 @@ class VirtualTpm {
   Result<void> require_on() const VTPM_REQUIRES(mutex_);
   Result<void> require_storage() const VTPM_REQUIRES(mutex_);
   Result<void> take_storage() VTPM_REQUIRES(mutex_);
+  Result<void> power_on_failed(const Error& error) VTPM_REQUIRES(mutex_);
   Result<void> refuse_changed_storage() VTPM_REQUIRES(mutex_);
   void take_power() VTPM_REQUIRES(mutex_);
   void shut_down_in_order() VTPM_REQUIRES(mutex_);
@@ -182,6 +191,7 @@ class VirtualTpm {
   // Changed under mutex_, read by anybody.
   std::atomic<Phase> phase_ = Phase::off;
   std::atomic<bool> started_ = false;
+  std::atomic<bool> waiting_ = false;
   std::atomic<bool> storage_locked_ = false;
   std::atomic<uint64_t> commands_ = 0;
 

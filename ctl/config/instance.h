@@ -8,20 +8,26 @@
 #include <string_view>
 
 #include "engine/result.h"
+#include "engine/state_location.h"
 
 namespace vtpm {
 
 // Where instances are; other directories in tests.
 struct InstancePaths {
   std::string configuration = "/etc/vtpm";  // NAME.toml
-  std::string state = "/var/lib/vtpm";      // NAME/
+  std::string state = "/var/lib/vtpm";      // NAME/state
   std::string run = "/run/vtpm";            // NAME.pid without systemd; devices/ for udev
 
   [[nodiscard]] std::string configuration_of(std::string_view name) const {
     return configuration + "/" + std::string(name) + ".toml";
   }
-  [[nodiscard]] std::string state_of(std::string_view name) const {
+  // Only the instance's user can look inside.
+  [[nodiscard]] std::string directory_of(std::string_view name) const {
     return state + "/" + std::string(name);
+  }
+  // Where its configuration says nothing else.
+  [[nodiscard]] StateLocation state_of(std::string_view name) const {
+    return {StateFormat::file, directory_of(name) + "/state"};
   }
   // What udev is told of a node (cuse/udev_properties.h).
   [[nodiscard]] std::string properties_of(std::string_view node) const {

@@ -180,9 +180,9 @@ Result<void> remove_instance(const InstancePaths& paths, const std::string& name
   }
   std::error_code error;
   if (!keep_state) {
-    std::filesystem::remove_all(paths.state_of(name), error);
+    std::filesystem::remove_all(paths.directory_of(name), error);
     if (error) {
-      return system_failure("cannot remove " + paths.state_of(name), error.value());
+      return system_failure("cannot remove " + paths.directory_of(name), error.value());
     }
   }
   if (::unlink(paths.configuration_of(name).c_str()) != 0) {

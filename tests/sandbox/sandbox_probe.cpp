@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   }
   vtpm::log::configure(vtpm::log::Level::info, "sandbox_probe");
   vtpm::Sandbox sandbox;
-  sandbox.state_directory = words[0];
+  sandbox.state = words[0];
   sandbox.tell_refused = vtpm::log::error_from_signal_handler;
   if (words.size() > 2) {
     sandbox.run_as = vtpm::RunAs{words[1], static_cast<uid_t>(std::stoul(words[1])),

@@ -38,7 +38,7 @@ TEST_F(ConfiguredArguments, Name_BringsItsFileAndItsState) {
 
   EXPECT_THAT(with({"--name", "web01"}).value(),
               ElementsAre("--name", "web01", "--device=vtpm3", "--migration=a", "--migration=b",
-                          "--state=dir:/state/web01"));
+                          "--state=file:/state/web01/state"));
 }
 
 TEST_F(ConfiguredArguments, CommandLine_WinsOverTheFile) {

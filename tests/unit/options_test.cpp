@@ -29,7 +29,8 @@ Outcome parse(std::vector<const char*> arguments) {
 
 // With the two options that must be there, and more.
 Outcome parse_with(std::initializer_list<const char*> more) {
-  std::vector<const char*> arguments = {"--device", "vtpm3", "--state", "dir:/var/lib/vtpm/web01"};
+  std::vector<const char*> arguments = {"--device", "vtpm3", "--state",
+                                        "file:/var/lib/vtpm/web01/state"};
   arguments.insert(arguments.end(), more);
   return parse(arguments);
 }
@@ -44,8 +45,12 @@ TEST(Options, DeviceAndState_AreEnoughAndTheRestIsDefaults) {
   EXPECT_EQ(options.device.name, "vtpm3");
   EXPECT_EQ(options.device.major, 0u);
   EXPECT_EQ(options.device.minor, -1);
-  EXPECT_EQ(options.state_directory, "/var/lib/vtpm/web01");
-  EXPECT_EQ(options.create, CreateState::if_missing);
+  EXPECT_EQ(options.state.location.format, StateFormat::file);
+  EXPECT_EQ(options.state.location.path, "/var/lib/vtpm/web01/state");
+  EXPECT_EQ(options.state.sync, Sync::full);
+  EXPECT_FALSE(options.state.wait);
+  EXPECT_THAT(options.key, IsEmpty());
+  EXPECT_EQ(options.state.create, CreateState::if_missing);
   EXPECT_EQ(options.tpm, TpmVersion::tpm20);
   EXPECT_THAT(options.profile, IsEmpty());
   EXPECT_EQ(options.startup, StartupType::clear);
@@ -66,8 +71,24 @@ TEST(Options, DeviceAuto_IsNoName) {
 }
 
 TEST(Options, Create_IsIfMissingOrNever) {
-  EXPECT_EQ(options_with({"--create", "never"}).create, CreateState::never);
-  EXPECT_EQ(options_with({"--create", "if-missing"}).create, CreateState::if_missing);
+  EXPECT_EQ(options_with({"--create", "never"}).state.create, CreateState::never);
+  EXPECT_EQ(options_with({"--create", "if-missing"}).state.create, CreateState::if_missing);
+}
+
+TEST(Options, Sync_SaysHowFarAStoreGoes) {
+  EXPECT_EQ(options_with({"--sync", "none"}).state.sync, Sync::none);
+  EXPECT_EQ(options_with({"--sync", "full"}).state.sync, Sync::full);
+}
+
+TEST(Options, StateWait_NeverMakesATpm) {
+  Options options = options_with({"--state-wait"});
+
+  EXPECT_TRUE(options.state.wait);
+  EXPECT_EQ(options.state.create, CreateState::never);
+}
+
+TEST(Options, Key_IsASourceThatIsReadLater) {
+  EXPECT_EQ(options_with({"--key", "file=/not/there"}).key, "file=/not/there");
 }
 
 TEST(Options, Tpm_Is20Or12) {
@@ -142,9 +163,9 @@ TEST(Options, Help_ListsEveryOptionAndEndsWithStatus0) {
   EXPECT_FALSE(outcome.parsed.options.has_value());
   EXPECT_EQ(outcome.parsed.exit_status, 0);
   for (const char* option :
-       {"--device", "--state", "--create", "--tpm", "--profile", "--power", "--startup",
-        "--buffer-size", "--no-auto-shutdown", "--major", "--minor", "--daemon", "--pid-file",
-        "--log-level", "--version", "--help"}) {
+       {"--device", "--state", "--create", "--state-wait", "--key", "--sync", "--tpm", "--profile",
+        "--power", "--startup", "--buffer-size", "--no-auto-shutdown", "--major", "--minor",
+        "--daemon", "--pid-file", "--log-level", "--version", "--help"}) {
     EXPECT_THAT(outcome.out, HasSubstr(option));
   }
 }
@@ -183,6 +204,11 @@ const std::vector<Wrong>& wrong_usages() {
       {"ForeignName", {"--device", "tpm0", "--state", "dir:/x"}, "'tpm0' is no device name"},
       {"PathAsName", {"--device", "/dev/vtpm0", "--state", "dir:/x"}, "is no device name"},
       {"StateWithoutKind", {"--device", "vtpm0", "--state", "/x"}, "is no state location"},
+      {"FileWithoutPath", {"--device", "vtpm0", "--state", "file:"}, "is no state location"},
+      {"SyncWord", {"--device", "vtpm0", "--state", "dir:/x", "--sync", "some"}, "--sync"},
+      {"WaitAtOpen",
+       {"--device", "vtpm0", "--state", "dir:/x", "--state-wait", "--power", "at-open"},
+       "--state-wait needs"},
       {"StateWithoutPath", {"--device", "vtpm0", "--state", "dir:"}, "is no state location"},
       {"Tpm3", {"--device", "vtpm0", "--state", "dir:/x", "--tpm", "3.0"}, "'3.0' is not one of"},
       {"PowerAsNumber", {"--device", "vtpm0", "--state", "dir:/x", "--power", "1"}, "not one of"},

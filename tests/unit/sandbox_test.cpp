@@ -58,7 +58,7 @@ class SandboxTest : public testing::Test {
   [[nodiscard]] Sandbox sandbox(SandboxMode mode = SandboxMode::on) const {
     return {.mode = mode,
             .run_as = {},
-            .state_directory = state_.path(),
+            .state = state_.path(),
             .tell_refused = log::error_from_signal_handler};
   }
   // For what only Landlock refuses.
@@ -195,7 +195,7 @@ TEST_F(SandboxTest, ModeOff_LeavesFilesAlone) {
 
 TEST_F(SandboxTest, MissingStateDirectory_IsAnErrorWhereLandlockNeedsIt) {
   Sandbox wanted = sandbox();
-  wanted.state_directory = state_ / "missing";
+  wanted.state = state_ / "missing";
 
   Ended ended = in_sandbox(wanted, [](FilesRestricted) { return 0; });
 

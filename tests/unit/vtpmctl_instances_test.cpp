@@ -91,13 +91,13 @@ TEST_F(Instances, NameThatIsTaken_IsRefusedAndTheOtherKept) {
 
 TEST_F(Instances, Removed_TakesTheStateUnlessItIsKept) {
   ASSERT_TRUE(create("one"));
-  std::filesystem::create_directories(paths_.state_of("one"));
+  std::filesystem::create_directories(paths_.directory_of("one"));
   ASSERT_TRUE(remove_instance(paths_, "one", true));
-  EXPECT_TRUE(std::filesystem::exists(paths_.state_of("one")));
+  EXPECT_TRUE(std::filesystem::exists(paths_.directory_of("one")));
 
   ASSERT_TRUE(create("one"));
   ASSERT_TRUE(remove_instance(paths_, "one", false));
-  EXPECT_FALSE(std::filesystem::exists(paths_.state_of("one")));
+  EXPECT_FALSE(std::filesystem::exists(paths_.directory_of("one")));
   EXPECT_FALSE(instance_exists(paths_, "one"));
 }
 

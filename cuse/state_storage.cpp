@@ -1,0 +1,156 @@
+#include "cuse/state_storage.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "cuse/log.h"
+#include "engine/dir_store.h"
+#include "engine/file_descriptor.h"
+#include "engine/file_store.h"
+#include "engine/late_store.h"
+#include "engine/libtpms_engine.h"
+
+namespace vtpm {
+namespace {
+
+// Only root can put something else in the place of what is made there.
+bool is_roots_alone(int directory) {
+  struct stat status {};
+  return fstat(directory, &status) == 0 && status.st_uid == 0 &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+FileDescriptor make_in(int parent, const char* name, StateFormat format) {
+  if (format == StateFormat::file) {
+    return FileDescriptor(openat(parent, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                                 S_IRUSR | S_IWUSR));
+  }
+  if (mkdirat(parent, name, S_IRWXU) != 0) {
+    return {};
+  }
+  return FileDescriptor(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// Does nothing where the user can do it, or where it is somebody else's matter.
+Result<void> make_for(const RunAs& owner, const StateLocation& wanted) {
+  std::filesystem::path absolute = std::filesystem::absolute(wanted.path).lexically_normal();
+  if (!absolute.has_filename()) {
+    absolute = absolute.parent_path();
+  }
+  FileDescriptor parent(
+      ::open(absolute.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
+  if (!parent || !is_roots_alone(parent.get())) {
+    return {};
+  }
+  FileDescriptor made = make_in(parent.get(), absolute.filename().c_str(), wanted.format);
+  if (!made && errno == EEXIST) {
+    return {};
+  }
+  if (!made || fchown(made.get(), owner.user, owner.group) != 0 || fsync(parent.get()) != 0) {
+    return system_failure("cannot make " + wanted.path + " for " + owner.name, errno);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<StateStore>> open_file(const StateRequest& request, const StateKeys& keys) {
+  FileStoreOptions options{.create = request.create,
+                           .sync = request.sync,
+                           .key = copy_of(keys.file),
+                           .writer = libtpms_version_number(),
+                           .tell = [](const std::string& text) { log::warning(text); }};
+  return FileStore::open(request.location.path, std::move(options))
+      .map([](std::unique_ptr<FileStore> store) {
+        return std::unique_ptr<StateStore>(std::move(store));
+      });
+}
+
+Result<std::unique_ptr<StateStore>> open_dir(const StateRequest& request, const StateKeys&) {
+  return DirStore::open(request.location.path, request.create, request.sync)
+      .map([](std::unique_ptr<DirStore> store) {
+        return std::unique_ptr<StateStore>(std::move(store));
+      });
+}
+
+Result<std::unique_ptr<StateStore>> open_now(const StateRequest& request, const StateKeys& keys) {
+  return request.location.format == StateFormat::file ? open_file(request, keys)
+                                                      : open_dir(request, keys);
+}
+
+}  // namespace
+
+Result<StateKeys> read_state_keys(StateFormat format, const std::string& source) {
+  StateKeys keys;
+  if (source.empty()) {
+    return keys;
+  }
+  if (format == StateFormat::file) {
+    auto key = read_sealing_key(source);
+    if (!key) {
+      return tl::unexpected(key.error());
+    }
+    keys.file = std::move(*key);
+    return keys;
+  }
+  auto key = read_swtpm_key(source);
+  if (!key) {
+    return tl::unexpected(key.error());
+  }
+  keys.dir = std::move(*key);
+  return keys;
+}
+
+Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, const StateKeys& keys,
+                                               const std::optional<RunAs>& run_as) {
+  if (request.wait) {
+    return std::make_unique<LateStore>([request, &keys] { return open_now(request, keys); },
+                                       request.location.describe());
+  }
+  if (run_as && request.create == CreateState::if_missing) {
+    if (auto made = make_for(*run_as, request.location); !made) {
+      return tl::unexpected(made.error());
+    }
+  }
+  auto acting = ActingAs::begin(run_as);
+  if (!acting) {
+    return tl::unexpected(acting.error());
+  }
+  return open_now(request, keys).map_error([&](Error error) {
+    return explain_refusal(std::move(error), run_as);
+  });
+}
+
+Result<void> make_directory_of(const StateLocation& location, const std::optional<RunAs>& run_as) {
+  if (location.format != StateFormat::file) {
+    return {};
+  }
+  std::filesystem::path directory = std::filesystem::absolute(location.path).parent_path();
+  RunAs owner = run_as.value_or(RunAs{"root", geteuid(), getegid()});
+  return make_for(owner, {StateFormat::dir, directory});
+}
+
+std::string reachable_path(const StateRequest& request) {
+  std::filesystem::path path = std::filesystem::absolute(request.location.path);
+  std::error_code ignored;
+  if (request.wait) {
+    do {
+      path = path.parent_path();
+    } while (!std::filesystem::is_directory(path, ignored) && path.has_relative_path());
+  }
+  return path;
+}
+
+Error explain_refusal(Error error, const std::optional<RunAs>& run_as) {
+  if (error.code == Errc::denied && run_as) {
+    error.message += ". The state has to belong to the user that --user names: chown -R " +
+                     run_as->name + " the file or directory";
+  } else if (error.code == Errc::denied && geteuid() == 0) {
+    error.message +=
+        ". vtpmd keeps no capabilities, so root too can use only what belongs to it: start it with "
+        "--user and the owner of the state, or chown the state";
+  }
+  return error;
+}
+
+}  // namespace vtpm

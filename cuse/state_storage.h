@@ -1,0 +1,52 @@
+// The storage of a TPM's state, as the user that the daemon runs as will find it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cuse/privileges.h"
+#include "engine/sealing.h"
+#include "engine/state_location.h"
+#include "engine/state_store.h"
+#include "engine/swtpm_key.h"
+
+namespace vtpm {
+
+struct StateRequest {
+  StateLocation location;
+  CreateState create = CreateState::if_missing;
+  Sync sync = Sync::full;
+  bool wait = false;  // until it is there
+};
+
+// The key at rest, in the form that the location's format has; both empty: none.
+struct StateKeys {
+  SealingKey file;
+  SwtpmKey dir;
+
+  [[nodiscard]] bool empty() const { return file.empty() && dir.empty(); }
+};
+
+// `source`: of key_source.h; empty: no key.
+Result<StateKeys> read_state_keys(StateFormat format, const std::string& source);
+
+// Opens it, and makes it first if it is missing and may be made. It is made by the user itself, or,
+// where only root can write (/var/lib/vtpm), by root for that user. Nothing in it is read. With
+// `wait` nothing is opened and nothing made: that is done by the store's lock().
+// `keys` outlive the store.
+// Errors: those of the stores' open(); denied says whom the storage has to belong to.
+Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, const StateKeys& keys,
+                                               const std::optional<RunAs>& run_as);
+
+// Makes the directory that a file: state is to lie in, where only root can write, for that user.
+Result<void> make_directory_of(const StateLocation& location, const std::optional<RunAs>& run_as);
+
+// The file or directory that has to be reached from within the sandbox: the state's own, or, as
+// long as that may be missing, the nearest directory above it that is there.
+std::string reachable_path(const StateRequest& request);
+
+// What a refusal by the file system needs to be understood: adds whom the state has to belong to.
+Error explain_refusal(Error error, const std::optional<RunAs>& run_as);
+
+}  // namespace vtpm

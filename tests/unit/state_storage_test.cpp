@@ -1,0 +1,131 @@
+#include "cuse/state_storage.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/temporary_directory.h"
+
+namespace vtpm {
+namespace {
+
+using testing::HasSubstr;
+
+RunAs myself() {
+  return {"me", geteuid(), getegid()};
+}
+
+const StateKeys kNoKeys;
+
+StateRequest directory(const std::string& path, CreateState create) {
+  return {{StateFormat::dir, path}, create, Sync::full, false};
+}
+
+StateRequest file(const std::string& path, CreateState create) {
+  return {{StateFormat::file, path}, create, Sync::full, false};
+}
+
+TEST(StateStorage, MissingFile_IsMadeForTheUserAlone) {
+  TemporaryDirectory parent;
+
+  auto store = open_state(file(parent / "web01", CreateState::if_missing), kNoKeys, myself());
+
+  ASSERT_TRUE(store.has_value()) << store.error().message;
+  EXPECT_EQ((*store)->describe(), "file:" + parent / "web01");
+  struct stat status {};
+  ASSERT_EQ(stat((parent / "web01").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0600u);
+}
+
+TEST(StateStorage, MissingFileNotToBeMade_IsNotFound) {
+  TemporaryDirectory parent;
+
+  auto store = open_state(file(parent / "web01", CreateState::never), kNoKeys, myself());
+
+  ASSERT_FALSE(store.has_value());
+  EXPECT_EQ(store.error().code, Errc::not_found);
+}
+
+TEST(StateStorage, ToBeWaitedFor_IsOpenedByItsLock) {
+  TemporaryDirectory parent;
+  StateRequest request = file(parent / "web01", CreateState::never);
+  request.wait = true;
+  auto store = open_state(request, kNoKeys, myself()).value();
+
+  EXPECT_EQ(store->lock().error().code, Errc::not_found);
+  parent.write("web01", "");
+  EXPECT_TRUE(store->lock().has_value());
+}
+
+TEST(StateStorage, ReachablePath_IsTheStateOrTheNearestDirectoryThatIsThere) {
+  TemporaryDirectory parent;
+  StateRequest request = file(parent / "not/yet/state", CreateState::never);
+  EXPECT_EQ(reachable_path(request), parent / "not/yet/state");
+
+  request.wait = true;
+
+  EXPECT_EQ(reachable_path(request), parent.path());
+}
+
+TEST(StateStorage, Keys_AreReadInTheFormOfTheFormat) {
+  TemporaryDirectory parent;
+  parent.write("words", "several words");
+
+  auto of_file = read_state_keys(StateFormat::file, "pwdfile=" + parent / "words").value();
+  auto of_dir = read_state_keys(StateFormat::dir, "pwdfile=" + parent / "words").value();
+
+  EXPECT_EQ(of_file.file.kind, KeyKind::passphrase);
+  EXPECT_TRUE(of_file.dir.empty());
+  EXPECT_EQ(of_dir.dir.size(), 16u);
+  EXPECT_TRUE(of_dir.file.empty());
+  EXPECT_TRUE(read_state_keys(StateFormat::file, "").value().empty());
+}
+
+TEST(StateStorage, Missing_IsMadeForTheUserAlone) {
+  TemporaryDirectory parent;
+
+  auto store = open_state(directory(parent / "web01", CreateState::if_missing), kNoKeys, myself());
+
+  ASSERT_TRUE(store.has_value()) << store.error().message;
+  struct stat status {};
+  ASSERT_EQ(stat((parent / "web01").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0700u);
+  EXPECT_EQ(status.st_uid, geteuid());
+}
+
+TEST(StateStorage, MissingAndNotToBeMade_IsNotFound) {
+  TemporaryDirectory parent;
+
+  auto store = open_state(directory(parent / "web01", CreateState::never), kNoKeys, myself());
+
+  ASSERT_FALSE(store.has_value());
+  EXPECT_EQ(store.error().code, Errc::not_found);
+  EXPECT_NE(access((parent / "web01").c_str(), F_OK), 0);
+}
+
+TEST(StateStorage, Afterwards_ThisProcessIsWhatItWas) {
+  TemporaryDirectory parent;
+  auto user = geteuid();
+  auto group = getegid();
+
+  auto store = open_state(directory(parent.path(), CreateState::never), kNoKeys, myself());
+
+  EXPECT_EQ(geteuid(), user);
+  EXPECT_EQ(getegid(), group);
+}
+
+TEST(StateStorage, Refusal_SaysWhomItHasToBelongTo) {
+  Error refused{Errc::denied, "cannot open /x: Permission denied"};
+
+  EXPECT_THAT(explain_refusal(refused, RunAs{"vtpm", 1, 1}).message, HasSubstr("chown -R vtpm"));
+}
+
+TEST(StateStorage, OtherFailures_AreLeftAsTheyAre) {
+  Error busy{Errc::busy, "in use"};
+
+  EXPECT_EQ(explain_refusal(busy, RunAs{"vtpm", 1, 1}).message, "in use");
+}
+
+}  // namespace
+}  // namespace vtpm
