@@ -40,6 +40,9 @@ class MemoryStore : public StateStore {
 
   Result<void> lock() override {
     ++lock_attempts;
+    if (away) {
+      return failure(Errc::not_found, "the storage is away");
+    }
     if (held_by_another) {
       return failure(Errc::busy, "another process has the lock");
     }
@@ -69,6 +72,7 @@ class MemoryStore : public StateStore {
   std::vector<std::pair<BlobName, Bytes>> blobs;
   bool fail_loads = false;
   bool fail_stores = false;
+  bool away = false;  // lock() finds nothing
   std::atomic<bool> held_by_another = false;  // lock() is refused; any thread
   bool locked = false;
   int loads = 0;

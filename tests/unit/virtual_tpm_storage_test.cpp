@@ -200,5 +200,68 @@ TEST_F(Storage, CommandsExecuted_AreCounted) {
   EXPECT_EQ(tpm_.commands(), 2u);
 }
 
+// -- Storage that is not there yet --
+
+class LateStorage : public VirtualTpmTest {
+ protected:
+  LateStorage()
+      : VirtualTpmTest(TpmVersion::tpm20, {.auto_shutdown = true, .wait_for_storage = true}) {
+    store_.away = true;
+  }
+};
+
+TEST_F(LateStorage, PowerOn_IsRefusedAndTheTpmWaits) {
+  EXPECT_EQ(tpm_.power_on().error().code, Errc::not_found);
+
+  EXPECT_TRUE(tpm_.waits_for_storage());
+  EXPECT_EQ(tpm_.phase(), Phase::off);
+  EXPECT_EQ(tpm_.failure_reason(), "the storage is away");
+  EXPECT_FALSE(tpm_.storage_locked());
+}
+
+TEST_F(LateStorage, CommandsMeanwhile_AreToBeSentAgain) {
+  ASSERT_FALSE(tpm_.power_on().has_value());
+
+  EXPECT_EQ(execute(get_random(8)), rc::retry);
+}
+
+TEST_F(LateStorage, PowerOnOnceItIsThere_EndsTheWaiting) {
+  ASSERT_FALSE(tpm_.power_on().has_value());
+  store_.away = false;
+
+  power_on();
+
+  EXPECT_FALSE(tpm_.waits_for_storage());
+  EXPECT_EQ(tpm_.phase(), Phase::on);
+  EXPECT_EQ(tpm_.failure_reason(), "");
+}
+
+TEST_F(LateStorage, PowerOff_EndsTheWaiting) {
+  ASSERT_FALSE(tpm_.power_on().has_value());
+
+  tpm_.power_off();
+
+  EXPECT_FALSE(tpm_.waits_for_storage());
+  EXPECT_EQ(execute(get_random(8)), rc::failure);
+}
+
+TEST_F(LateStorage, StorageThatIsThereAndDamaged_IsFailed) {
+  store_.away = false;
+  store_.fail_loads = true;
+
+  EXPECT_FALSE(tpm_.power_on().has_value());
+
+  EXPECT_FALSE(tpm_.waits_for_storage());
+  EXPECT_EQ(tpm_.phase(), Phase::failed);
+}
+
+TEST_F(LateStorage, WithoutTheOption_IsFailed) {
+  VirtualTpm impatient(engine_, store_, backoff_);
+
+  EXPECT_FALSE(impatient.power_on().has_value());
+
+  EXPECT_EQ(impatient.phase(), Phase::failed);
+}
+
 }  // namespace
 }  // namespace vtpm
