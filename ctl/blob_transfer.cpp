@@ -26,12 +26,13 @@ void BlobTransfer::forget() {
   state_ = State::idle;
 }
 
-void BlobTransfer::begin_get(BlobKind kind, Bytes blob) {
+void BlobTransfer::begin_get(BlobKind kind, Bytes blob, bool encrypted) {
   MutexLock lock(mutex_);
   forget();
   state_ = State::getting;
   kind_ = kind;
   blob_ = std::move(blob);
+  encrypted_ = encrypted;
 }
 
 bool BlobTransfer::gives(BlobKind kind) const {
@@ -46,7 +47,7 @@ std::optional<BlobTransfer::Piece> BlobTransfer::piece(BlobKind kind, size_t off
   }
   offset_ = std::min(offset, blob_.size());
   auto from = ByteView(blob_).subspan(offset_, std::min(size, blob_.size() - offset_));
-  Piece piece{Bytes(from.begin(), from.end()), blob_.size()};
+  Piece piece{Bytes(from.begin(), from.end()), blob_.size(), encrypted_};
   offset_ += from.size();
   if (offset_ == blob_.size()) {
     forget();

@@ -37,12 +37,14 @@ class BlobTransfer {
 
   // -- Out --
 
-  void begin_get(BlobKind kind, Bytes blob);
+  // `encrypted` is told with every piece: whether the blob has the file key's encryption.
+  void begin_get(BlobKind kind, Bytes blob, bool encrypted = false);
   // Whether a blob of that kind is under way.
   [[nodiscard]] bool gives(BlobKind kind) const;
   struct Piece {
     Bytes bytes;
-    size_t total;  // of the whole blob
+    size_t total;    // of the whole blob
+    bool encrypted;  // with the file key
   };
   // At most `size` bytes from `offset` on; read() goes on behind them. The last ones end the
   // transfer. Nothing when no blob of that kind is under way: another request on the open file may
@@ -69,6 +71,7 @@ class BlobTransfer {
   State state_ VTPM_GUARDED_BY(mutex_) = State::idle;
   BlobKind kind_ VTPM_GUARDED_BY(mutex_) = BlobKind::permanent;
   Bytes blob_ VTPM_GUARDED_BY(mutex_);
+  bool encrypted_ VTPM_GUARDED_BY(mutex_) = false;
   size_t offset_ VTPM_GUARDED_BY(mutex_) = 0;  // of the next read()
 };
 

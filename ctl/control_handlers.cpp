@@ -99,7 +99,9 @@ ControlOutcome get_capability(ControlCall& /*call*/, const vtpm_capability& /*no
 }
 
 ControlOutcome get_config(ControlCall& call, const vtpm_config& /*none*/) {
-  uint32_t flags = call.device.migration_key != nullptr ? VTPM_CONFIG_FLAG_MIGRATION_KEY : 0;
+  bool sealed = call.device.sealed || call.device.file_key != nullptr;
+  uint32_t flags = (sealed ? VTPM_CONFIG_FLAG_FILE_KEY : 0) |
+                   (call.device.migration_key != nullptr ? VTPM_CONFIG_FLAG_MIGRATION_KEY : 0);
   return bytes_of(vtpm_config{.tpm_result = VTPM_RESULT_SUCCESS, .flags = flags});
 }
 
@@ -261,16 +263,17 @@ std::optional<BlobKind> kind_of(uint32_t type) {
 }
 
 // The blob as it is at this moment, on its way.
-Result<void> take_blob(ControlCall& call, BlobKind kind) {
+Result<void> take_blob(ControlCall& call, BlobKind kind, bool decrypted) {
   auto state = call.device.tpm.get_state(kind);
   if (!state) {
     return tl::unexpected(state.error());
   }
-  auto blob = wrap_migration_blob(*state, call.device.migration_key);
+  const SwtpmKey* file_key = decrypted ? nullptr : call.device.file_key;
+  auto blob = wrap_migration_blob(*state, call.device.migration_key, file_key);
   if (!blob) {
     return tl::unexpected(blob.error());
   }
-  call.transfer.begin_get(kind, std::move(*blob));
+  call.transfer.begin_get(kind, std::move(*blob), file_key != nullptr);
   return {};
 }
 
@@ -287,7 +290,7 @@ ControlOutcome get_stateblob(ControlCall& call, const vtpm_get_state& request) {
   }
   Result<void> taken;
   if (request.req.offset == 0 || !call.transfer.gives(*kind)) {
-    taken = take_blob(call, *kind);
+    taken = take_blob(call, *kind, (request.req.state_flags & VTPM_STATE_FLAG_DECRYPTED) != 0);
     // The savestate is the last blob that a migration asks for, whether there is one or not.
     if (kind == BlobKind::savestate && call.device.policy.release_lock_outgoing) {
       call.device.tpm.release_storage();
@@ -305,6 +308,7 @@ ControlOutcome get_stateblob(ControlCall& call, const vtpm_get_state& request) {
   if (request.req.offset > piece->total) {
     return result_only(VTPM_RESULT_BAD_PARAMETER);
   }
+  response.resp.state_flags = piece->encrypted ? VTPM_STATE_FLAG_ENCRYPTED : 0;
   response.resp.totlength = static_cast<uint32_t>(piece->total);
   response.resp.length = static_cast<uint32_t>(piece->bytes.size());
   std::ranges::copy(piece->bytes, std::as_writable_bytes(std::span(response.resp.data)).begin());
@@ -334,7 +338,7 @@ ControlOutcome set_stateblob(ControlCall& call, const vtpm_set_state& request) {
   if (blob.empty()) {
     return answer(call, call.device.tpm.set_state(*kind, {}));
   }
-  auto state = unwrap_migration_blob(blob, call.device.migration_key);
+  auto state = unwrap_migration_blob(blob, call.device.migration_key, call.device.file_key);
   return state ? answer(call, call.device.tpm.set_state(*kind, *state)) : answer(call, state);
 }
 

@@ -33,6 +33,10 @@ struct ControlContext {
   VirtualTpm& tpm;
   ControlPolicy policy = {};
   const SwtpmKey* migration_key = nullptr;  // null: blobs go out unencrypted
+  // swtpm's key of the stored state, which blobs are also encrypted with unless the request says
+  // DECRYPTED. Null: there is none of swtpm's form.
+  const SwtpmKey* file_key = nullptr;
+  bool sealed = false;  // the stored state is encrypted, with a key of whatever form
   // Asks the daemon to end once the present request is answered; from any thread.
   std::function<void()> end_daemon = [] {};
   // Tells listeners that another kind of TPM is behind the node now.

@@ -147,7 +147,7 @@ Result<void> describe_nodes(const Options& options, const std::string& raw,
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
 class ServedTpm {
  public:
-  ServedTpm(const Options& options, Engine& engine, StateStore& store,
+  ServedTpm(const Options& options, Engine& engine, StateStore& store, const StateKeys& keys,
             const SwtpmKey* migration_key, const Lifetime& lifetime)
       : options_(options),
         lifetime_(lifetime),
@@ -156,6 +156,8 @@ class ServedTpm {
                      .tpm = tpm_,
                      .policy = options.control,
                      .migration_key = migration_key,
+                     .file_key = keys.dir.empty() ? nullptr : &keys.dir,
+                     .sealed = !keys.empty(),
                      .end_daemon = [this] { lifetime_.request_end(EndReason::requested); },
                      .announce_change = [this] { announce_change(); },
                      .raw_node_in_use = [this] { return raw_node_.in_use(); },
@@ -415,7 +417,7 @@ Result<void> serve(const Options& options, std::optional<Background>& background
     return tl::unexpected(outside.error());
   }
   const SwtpmKey* migration_key = key->empty() ? nullptr : &*key;
-  std::optional<ServedTpm> served(std::in_place, options, **engine, **store, migration_key,
+  std::optional<ServedTpm> served(std::in_place, options, **engine, **store, *keys, migration_key,
                                   *lifetime);
   auto reason = run(*served, options, *lifetime, *outside);
   served.reset();

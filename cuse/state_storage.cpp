@@ -66,8 +66,9 @@ Result<std::unique_ptr<StateStore>> open_file(const StateRequest& request, const
       });
 }
 
-Result<std::unique_ptr<StateStore>> open_dir(const StateRequest& request, const StateKeys&) {
-  return DirStore::open(request.location.path, request.create, request.sync)
+Result<std::unique_ptr<StateStore>> open_dir(const StateRequest& request, const StateKeys& keys) {
+  return DirStore::open(request.location.path, request.create, request.sync,
+                        SwtpmKey(keys.dir.view()))
       .map([](std::unique_ptr<DirStore> store) {
         return std::unique_ptr<StateStore>(std::move(store));
       });

@@ -106,7 +106,7 @@ std::string holder(int lock_fd) {
 }  // namespace
 
 Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, CreateState create,
-                                                 Sync sync) {
+                                                 Sync sync, SwtpmKey key) {
   if (create == CreateState::if_missing) {
     if (auto made = make_directory(path); !made) {
       return tl::unexpected(made.error());
@@ -116,11 +116,11 @@ Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, Create
   if (!directory) {
     return system_failure("cannot open the state directory " + path, errno);
   }
-  return std::unique_ptr<DirStore>(new DirStore(path, std::move(directory), sync));
+  return std::unique_ptr<DirStore>(new DirStore(path, std::move(directory), sync, std::move(key)));
 }
 
-DirStore::DirStore(std::string path, FileDescriptor directory, Sync sync)
-    : path_(std::move(path)), directory_(std::move(directory)), sync_(sync) {}
+DirStore::DirStore(std::string path, FileDescriptor directory, Sync sync, SwtpmKey key)
+    : path_(std::move(path)), directory_(std::move(directory)), sync_(sync), key_(std::move(key)) {}
 
 Result<Bytes> DirStore::load(BlobName name) {
   std::string file = file_name(name);
@@ -134,16 +134,20 @@ Result<Bytes> DirStore::load(BlobName name) {
   if (!content) {
     return about(in_directory(file), content.error());
   }
-  auto data = unwrap_swtpm_blob(*content);
+  auto data = unwrap_swtpm_blob(*content, key());
   if (!data) {
     return about(in_directory(file), data.error());
   }
-  return Bytes(data->begin(), data->end());
+  return data;
 }
 
 Result<void> DirStore::store(BlobName name, ByteView blob) {
   std::string file = file_name(name);
-  auto written = write_durably(file, wrap_swtpm_blob(blob));
+  auto content = wrap_swtpm_blob(blob, key());
+  if (!content) {
+    return about(in_directory(file), content.error());
+  }
+  auto written = write_durably(file, *content);
   if (!written) {
     // Space is what is missing most often: leave nothing half-written behind.
     unlinkat(directory_.get(), temporary_name(file).c_str(), 0);

@@ -1,9 +1,9 @@
 // The `dir:` store: swtpm's directory layout, so that a VM can move from swtpm and back.
 //
 // Files: tpm2-00.permall, tpm2-00.volatilestate for TPM 2.0; tpm-00.permall, tpm-00.volatilestate,
-// tpm-00.savestate for TPM 1.2; each in swtpm's blob format (docs/state_format.md). `.lock` carries
-// a write lock over the whole file that also keeps a real swtpm out; it is an open-file-description
-// lock, so it lives and dies with this object.
+// tpm-00.savestate for TPM 1.2; each in swtpm's blob format (docs/state_format.md), encrypted where
+// a key is given. `.lock` carries a write lock over the whole file that also keeps a real swtpm
+// out; it is an open-file-description lock, so it lives and dies with this object.
 //
 // A store writes a temporary file, fsyncs it, renames it over the old one and fsyncs the directory:
 // whatever happens in between, the old or the new blob is there, whole.
@@ -15,14 +15,17 @@
 
 #include "engine/file_descriptor.h"
 #include "engine/state_store.h"
+#include "engine/swtpm_key.h"
 
 namespace vtpm {
 
 class DirStore final : public StateStore {
  public:
   // Opens the directory; with CreateState::if_missing makes it (its parent must exist).
+  // `key` encrypts what is stored, and only what is encrypted with it is loaded; empty: the files
+  // are not encrypted, and no encrypted one is loaded.
   static Result<std::unique_ptr<DirStore>> open(const std::string& path, CreateState create,
-                                                Sync sync = Sync::full);
+                                                Sync sync = Sync::full, SwtpmKey key = {});
 
   Result<Bytes> load(BlobName name) override;
   Result<void> store(BlobName name, ByteView blob) override;
@@ -32,15 +35,17 @@ class DirStore final : public StateStore {
   [[nodiscard]] std::string describe() const override { return "dir:" + path_; }
 
  private:
-  DirStore(std::string path, FileDescriptor directory, Sync sync);
+  DirStore(std::string path, FileDescriptor directory, Sync sync, SwtpmKey key);
 
   Result<void> write_durably(const std::string& file, ByteView content);
   Result<void> make_durable(int fd, const std::string& what);
   [[nodiscard]] std::string in_directory(const std::string& file) const;
+  [[nodiscard]] const SwtpmKey* key() const { return key_.empty() ? nullptr : &key_; }
 
   const std::string path_;
   const FileDescriptor directory_;
   const Sync sync_;
+  const SwtpmKey key_;
   FileDescriptor lock_;
 };
 

@@ -1,5 +1,6 @@
 #include "engine/swtpm_blob.h"
 
+#include <array>
 #include <string>
 
 #include "engine/crypto.h"
@@ -15,14 +16,17 @@ namespace flag {
 constexpr uint16_t kFileKey = 0x01;
 constexpr uint16_t kMigrationKey = 0x02;
 constexpr uint16_t kMigrationData = 0x04;
+constexpr uint16_t kFileKey256 = 0x08;
 constexpr uint16_t kMigrationKey256 = 0x10;
 }  // namespace flag
 
 namespace tag {
 constexpr uint16_t kData = 1;
+constexpr uint16_t kEncryptedData = 2;
 constexpr uint16_t kHmac = 3;
 constexpr uint16_t kMigrationData = 4;
 constexpr uint16_t kEncryptedMigrationData = 5;
+constexpr uint16_t kIv = 6;
 constexpr uint16_t kMigrationIv = 7;
 }  // namespace tag
 
@@ -38,17 +42,30 @@ constexpr uint32_t kBadVersion = 0x2e;
 
 constexpr size_t kKey256 = 32;
 
+// One of the two encryptions, which have flags and tags of their own and the rest in common.
+struct Layer {
+  const char* key_name;
+  uint16_t key_flag;
+  uint16_t key_256_flag;
+  uint16_t text_tag;
+  uint16_t iv_tag;
+};
+constexpr Layer kFileLayer = {"file key", flag::kFileKey, flag::kFileKey256, tag::kEncryptedData,
+                              tag::kIv};
+constexpr Layer kMigrationLayer = {"migration key", flag::kMigrationKey, flag::kMigrationKey256,
+                                   tag::kEncryptedMigrationData, tag::kMigrationIv};
+
 tl::unexpected<Error> damaged(const std::string& what,
                               uint32_t tpm_result = result::kBadParameter) {
   return failure(Errc::corrupt, "damaged state: " + what, tpm_result);
 }
 
-Bytes with_header(uint16_t flags, ByteView elements) {
+Bytes with_header(unsigned flags, ByteView elements) {
   return BigEndianWriter()
       .u8(kVersion)
       .u8(kMinVersion)
       .u16(kHeaderLength)
-      .u16(flags)
+      .u16(static_cast<uint16_t>(flags))
       .u32(static_cast<uint32_t>(kHeaderLength + elements.size()))
       .bytes(elements)
       .take();
@@ -107,8 +124,34 @@ Result<Envelope> open_envelope(ByteView blob) {
   return Envelope{version, flags, blob.subspan(kHeaderLength)};
 }
 
-tl::unexpected<Error> no_key(const std::string& what) {
-  return failure(Errc::unsupported, what + ", and no key was given", result::kKeyNotFound);
+// The flags of a blob that is encrypted with that key.
+unsigned flags_for(const Layer& layer, const SwtpmKey& key) {
+  return layer.key_flag | (key.size() == kKey256 ? layer.key_256_flag : 0U);
+}
+
+// Whether `key` is one that can undo a layer that the flags speak of.
+Result<void> check_key(const Layer& layer, uint16_t flags, const SwtpmKey* key) {
+  std::string encrypted = std::string("the state is encrypted with a ") + layer.key_name;
+  if (key == nullptr) {
+    return failure(Errc::unsupported, encrypted + ", and no key was given; give that key",
+                   result::kKeyNotFound);
+  }
+  bool wants_256 = (flags & layer.key_256_flag) != 0;
+  if (wants_256 != (key->size() == kKey256)) {
+    return failure(Errc::unsupported,
+                   encrypted + " of " + (wants_256 ? "256" : "128") +
+                       " bits, the one given has another length; give it with mode=" +
+                       (wants_256 ? "aes-256-cbc" : "aes-128-cbc"),
+                   result::kBadKeyProperty);
+  }
+  return {};
+}
+
+tl::unexpected<Error> wrong_key(const Layer& layer) {
+  return failure(Errc::corrupt,
+                 std::string("the ") + layer.key_name +
+                     " is wrong, or the state was altered; give the key it was written with",
+                 result::kDecryptError);
 }
 
 // swtpm pads to a multiple of the key's length, not of the cipher's block.
@@ -134,7 +177,7 @@ Bytes joined(ByteView a, ByteView b) {
 
 // Encrypt, then authenticate ciphertext and initialisation vector. The vector has the key's length;
 // the cipher uses its first 16 bytes.
-Result<Bytes> encrypted_elements(ByteView data, const SwtpmKey& key) {
+Result<Bytes> encrypted_elements(const Layer& layer, ByteView data, const SwtpmKey& key) {
   auto iv = random_bytes(key.size());
   if (!iv) {
     return iv;
@@ -148,16 +191,17 @@ Result<Bytes> encrypted_elements(ByteView data, const SwtpmKey& key) {
     return mac;
   }
   return BigEndianWriter()
-      .bytes(element(tag::kEncryptedMigrationData, *text))
+      .bytes(element(layer.text_tag, *text))
       .bytes(element(tag::kHmac, *mac))
-      .bytes(element(tag::kMigrationIv, *iv))
+      .bytes(element(layer.iv_tag, *iv))
       .take();
 }
 
-Result<Bytes> decrypted_elements(ByteView elements, const SwtpmKey& key) {
-  auto text = find_element(elements, tag::kEncryptedMigrationData);
+// The vector may have 32 bytes with a key of 16 too: swtpm's buffer for it only ever grows.
+Result<Bytes> decrypted_elements(const Layer& layer, ByteView elements, const SwtpmKey& key) {
+  auto text = find_element(elements, layer.text_tag);
   auto mac = find_element(elements, tag::kHmac);
-  auto iv = find_element(elements, tag::kMigrationIv);
+  auto iv = find_element(elements, layer.iv_tag);
   if (!text || !mac || !iv || iv->size() < kAesBlock || text->size() % kAesBlock != 0) {
     return damaged("parts of the encryption are missing");
   }
@@ -166,83 +210,131 @@ Result<Bytes> decrypted_elements(ByteView elements, const SwtpmKey& key) {
     return expected;
   }
   if (!equal_in_constant_time(*expected, *mac)) {
-    return failure(Errc::corrupt, "the migration key is wrong, or the state was altered",
-                   result::kDecryptError);
+    return wrong_key(layer);
   }
   auto plain = aes_cbc_decrypt(key.view(), iv->first(kAesBlock), *text);
   return plain ? unpadded(std::move(*plain), key.size()) : plain;
 }
 
+// Version 1: the ciphertext of a digest and the data, and nothing else. What does not decrypt to a
+// fitting digest is one error, wherever it first shows.
+Result<Bytes> decrypted_version1(ByteView text, const SwtpmKey& key) {
+  constexpr std::array<std::byte, kAesBlock> kZeroIv{};
+  if (text.empty() || text.size() % kAesBlock != 0) {
+    return damaged(std::to_string(text.size()) + " encrypted bytes");
+  }
+  auto decrypted = aes_cbc_decrypt(key.view(), kZeroIv, text);
+  if (!decrypted) {
+    return decrypted;
+  }
+  auto plain = unpadded(std::move(*decrypted), key.size());
+  if (!plain || plain->size() < kSha256Size) {
+    return wrong_key(kFileLayer);
+  }
+  ByteView data = ByteView(*plain).subspan(kSha256Size);
+  auto digest = sha256(data);
+  if (!digest) {
+    return digest;
+  }
+  if (!equal_in_constant_time(*digest, ByteView(*plain).first(kSha256Size))) {
+    return wrong_key(kFileLayer);
+  }
+  return Bytes(data.begin(), data.end());
+}
+
+Result<Bytes> copied(const Result<ByteView>& view) {
+  return view.map([](ByteView bytes) { return Bytes(bytes.begin(), bytes.end()); });
+}
+
 // The element list within a control surface's blob, whichever way it is wrapped.
 Result<Bytes> migration_elements(const Envelope& envelope, const SwtpmKey* key) {
   if ((envelope.flags & flag::kMigrationKey) == 0) {
-    auto plain = find_element(envelope.content, tag::kMigrationData);
-    if (!plain) {
-      return tl::unexpected(plain.error());
-    }
-    return Bytes(plain->begin(), plain->end());
+    return copied(find_element(envelope.content, tag::kMigrationData));
   }
-  if (key == nullptr) {
-    return no_key("the state is encrypted with a migration key");
+  auto usable = check_key(kMigrationLayer, envelope.flags, key);
+  if (!usable) {
+    return tl::unexpected(usable.error());
   }
-  bool wants_256 = (envelope.flags & flag::kMigrationKey256) != 0;
-  if (wants_256 != (key->size() == kKey256)) {
-    return failure(Errc::unsupported,
-                   std::string("the state is encrypted with a migration key of ") +
-                       (wants_256 ? "256" : "128") + " bits, the one given has another length",
-                   result::kBadKeyProperty);
-  }
-  return decrypted_elements(envelope.content, *key);
+  return decrypted_elements(kMigrationLayer, envelope.content, *key);
+}
+
+Result<Bytes> plain_file(const Envelope& envelope) {
+  return copied(envelope.version == 1 ? envelope.content
+                                      : find_element(envelope.content, tag::kData));
 }
 
 }  // namespace
 
-Bytes wrap_swtpm_blob(ByteView data) {
-  return with_header(0, element(tag::kData, data));
-}
-
-Result<ByteView> unwrap_swtpm_blob(ByteView blob) {
-  auto envelope = open_envelope(blob);
-  if (!envelope) {
-    return tl::unexpected(envelope.error());
-  }
-  if ((envelope->flags & (flag::kFileKey | flag::kMigrationKey)) != 0) {
-    return no_key("the state is encrypted");
-  }
-  return envelope->version == 1 ? envelope->content : find_element(envelope->content, tag::kData);
-}
-
-Result<Bytes> wrap_migration_blob(ByteView data, const SwtpmKey* key) {
-  Bytes inner = element(tag::kData, data);
+Result<Bytes> wrap_swtpm_blob(ByteView data, const SwtpmKey* key) {
   if (key == nullptr) {
-    return with_header(flag::kMigrationData, element(tag::kMigrationData, inner));
+    return with_header(0, element(tag::kData, data));
   }
-  auto elements = encrypted_elements(inner, *key);
-  if (!elements) {
-    return elements;
-  }
-  uint16_t length_flag = key->size() == kKey256 ? flag::kMigrationKey256 : 0;
-  return with_header(
-      static_cast<uint16_t>(flag::kMigrationData | flag::kMigrationKey | length_flag), *elements);
+  auto elements = encrypted_elements(kFileLayer, data, *key);
+  return elements ? with_header(flags_for(kFileLayer, *key), *elements) : elements;
 }
 
-Result<Bytes> unwrap_migration_blob(ByteView blob, const SwtpmKey* key) {
+Result<Bytes> unwrap_swtpm_blob(ByteView blob, const SwtpmKey* key) {
   auto envelope = open_envelope(blob);
   if (!envelope) {
     return tl::unexpected(envelope.error());
   }
-  auto elements = migration_elements(*envelope, key);
+  if ((envelope->flags & (flag::kMigrationKey | flag::kMigrationData)) != 0) {
+    return failure(Errc::invalid,
+                   "this is a state blob of a control surface, not a state file; load it with "
+                   "vtpmctl state load",
+                   result::kBadParameter);
+  }
+  if ((envelope->flags & flag::kFileKey) == 0 && key != nullptr) {
+    return failure(Errc::invalid,
+                   "a key was given, and the state is not encrypted: it may have been put in the "
+                   "place of the one that is; use it without a key if it is the right one",
+                   result::kBadKeyProperty);
+  }
+  if ((envelope->flags & flag::kFileKey) == 0) {
+    return plain_file(*envelope);
+  }
+  auto usable = check_key(kFileLayer, envelope->flags, key);
+  if (!usable) {
+    return tl::unexpected(usable.error());
+  }
+  return envelope->version == 1 ? decrypted_version1(envelope->content, *key)
+                                : decrypted_elements(kFileLayer, envelope->content, *key);
+}
+
+Result<Bytes> wrap_migration_blob(ByteView data, const SwtpmKey* migration_key,
+                                  const SwtpmKey* file_key) {
+  auto inner = file_key == nullptr ? Result<Bytes>(element(tag::kData, data))
+                                   : encrypted_elements(kFileLayer, data, *file_key);
+  if (!inner) {
+    return inner;
+  }
+  unsigned flags = flag::kMigrationData | (file_key ? flags_for(kFileLayer, *file_key) : 0U);
+  if (migration_key == nullptr) {
+    return with_header(flags, element(tag::kMigrationData, *inner));
+  }
+  auto elements = encrypted_elements(kMigrationLayer, *inner, *migration_key);
+  return elements ? with_header(flags | flags_for(kMigrationLayer, *migration_key), *elements)
+                  : elements;
+}
+
+Result<Bytes> unwrap_migration_blob(ByteView blob, const SwtpmKey* migration_key,
+                                    const SwtpmKey* file_key) {
+  auto envelope = open_envelope(blob);
+  if (!envelope) {
+    return tl::unexpected(envelope.error());
+  }
+  auto elements = migration_elements(*envelope, migration_key);
   if (!elements) {
     return elements;
   }
-  if ((envelope->flags & flag::kFileKey) != 0) {
-    return no_key("the state is encrypted with the key of the file it came from");
+  if ((envelope->flags & flag::kFileKey) == 0) {
+    return copied(find_element(*elements, tag::kData));
   }
-  auto data = find_element(*elements, tag::kData);
-  if (!data) {
-    return tl::unexpected(data.error());
+  auto usable = check_key(kFileLayer, envelope->flags, file_key);
+  if (!usable) {
+    return tl::unexpected(usable.error());
   }
-  return Bytes(data->begin(), data->end());
+  return decrypted_elements(kFileLayer, *elements, *file_key);
 }
 
 }  // namespace vtpm

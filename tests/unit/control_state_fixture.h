@@ -12,8 +12,9 @@ class StateBlobTest : public ControlSurfaceTest {
 
   static constexpr size_t kPiece = VTPM_STATE_BLOB_SIZE;
 
-  Result<Bytes> get(uint32_t type, uint32_t offset = 0) {
+  Result<Bytes> get(uint32_t type, uint32_t offset = 0, uint32_t state_flags = 0) {
     vtpm_get_state request{};
+    request.req.state_flags = state_flags;
     request.req.type = type;
     request.req.offset = offset;
     return ask(VTPM_GET_STATEBLOB, view_of(request));
@@ -23,6 +24,10 @@ class StateBlobTest : public ControlSurfaceTest {
     auto piece = from<vtpm_get_state>(answer);
     EXPECT_EQ(piece.resp.tpm_result, VTPM_RESULT_SUCCESS);
     return to_bytes(std::as_bytes(std::span(piece.resp.data)).first(piece.resp.length));
+  }
+
+  static uint32_t flags_in(const Result<Bytes>& answer) {
+    return from<vtpm_get_state>(answer).resp.state_flags;
   }
 
   static uint32_t total_in(const Result<Bytes>& answer) {

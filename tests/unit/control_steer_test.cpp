@@ -177,6 +177,30 @@ TEST_F(KeyTest, GetConfigWithAMigrationKey_TellsOfIt) {
   EXPECT_EQ(from<vtpm_config>(ask(VTPM_GET_CONFIG)).flags, VTPM_CONFIG_FLAG_MIGRATION_KEY);
 }
 
+TEST_F(SteerTest, GetConfigWithoutAnyKey_HasNoFlags) {
+  EXPECT_EQ(from<vtpm_config>(ask(VTPM_GET_CONFIG)).flags, 0u);
+}
+
+class FileKeyTest : public ControlSurfaceTest {
+ protected:
+  FileKeyTest() : ControlSurfaceTest({.file_key = &key_}) {}
+  static const SwtpmKey key_;
+};
+const SwtpmKey FileKeyTest::key_{16};
+
+TEST_F(FileKeyTest, GetConfigWithAFileKey_TellsOfIt) {
+  EXPECT_EQ(from<vtpm_config>(ask(VTPM_GET_CONFIG)).flags, VTPM_CONFIG_FLAG_FILE_KEY);
+}
+
+class SealedTest : public ControlSurfaceTest {
+ protected:
+  SealedTest() : ControlSurfaceTest({.sealed = true}) {}
+};
+
+TEST_F(SealedTest, GetConfigOfAStoreThatIsEncryptedInItsOwnWay_TellsOfAFileKey) {
+  EXPECT_EQ(from<vtpm_config>(ask(VTPM_GET_CONFIG)).flags, VTPM_CONFIG_FLAG_FILE_KEY);
+}
+
 // -- locality --
 
 class Reject4Test : public ControlSurfaceTest {

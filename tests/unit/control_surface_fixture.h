@@ -49,6 +49,8 @@ struct SurfaceOptions {
   TpmVersion version = TpmVersion::tpm20;
   ControlPolicy policy = {};
   const SwtpmKey* migration_key = nullptr;
+  const SwtpmKey* file_key = nullptr;
+  bool sealed = false;
 };
 
 class ControlSurfaceTest : public testing::Test {
@@ -58,6 +60,8 @@ class ControlSurfaceTest : public testing::Test {
         surface_({.tpm = tpm_,
                   .policy = options.policy,
                   .migration_key = options.migration_key,
+                  .file_key = options.file_key,
+                  .sealed = options.sealed,
                   .end_daemon = [this] { ++ends_; },
                   .announce_change = [this] { ++changes_announced_; },
                   .raw_node_in_use = [this] { return raw_node_in_use_; }},

@@ -66,12 +66,14 @@ TEST_P(DirStoreLayout, StoredBlob_IsInSwtpmsFileInSwtpmsFormat) {
   ASSERT_TRUE(store->store(GetParam().blob, as_bytes("state")).has_value());
 
   EXPECT_THAT(files(), ElementsAre(GetParam().file));
-  EXPECT_EQ(directory_.read(GetParam().file), as_text(wrap_swtpm_blob(as_bytes("state"))));
+  EXPECT_EQ(directory_.read(GetParam().file),
+            as_text(wrap_swtpm_blob(as_bytes("state"), nullptr).value()));
   EXPECT_EQ(mode_of(directory_ / GetParam().file), 0600u);
 }
 
 TEST_P(DirStoreLayout, SwtpmsFile_IsLoaded) {
-  directory_.write(GetParam().file, as_text(wrap_swtpm_blob(as_bytes("from swtpm"))));
+  directory_.write(GetParam().file,
+                   as_text(wrap_swtpm_blob(as_bytes("from swtpm"), nullptr).value()));
 
   EXPECT_EQ(open()->load(GetParam().blob).value(), to_bytes("from swtpm"));
 }
@@ -128,7 +130,7 @@ TEST_F(DirStoreTest, LoadOfWhatIsNotThere_IsNotFound) {
 }
 
 TEST_F(DirStoreTest, LoadOfADamagedFile_IsCorruptAndNamesTheFile) {
-  std::string whole = as_text(wrap_swtpm_blob(as_bytes("state")));
+  std::string whole = as_text(wrap_swtpm_blob(as_bytes("state"), nullptr).value());
   directory_.write("tpm2-00.permall", whole.substr(0, whole.size() - 1));
 
   auto blob = open()->load(kPermanent);
@@ -152,7 +154,7 @@ TEST_F(DirStoreTest, LoadOfAHugeFile_IsRefusedWithoutReadingIt) {
 }
 
 TEST_F(DirStoreTest, LoadOfASymbolicLink_IsRefused) {
-  directory_.write("elsewhere", as_text(wrap_swtpm_blob(as_bytes("state"))));
+  directory_.write("elsewhere", as_text(wrap_swtpm_blob(as_bytes("state"), nullptr).value()));
   fs::create_symlink(directory_ / "elsewhere", directory_ / "tpm2-00.permall");
 
   auto blob = open()->load(kPermanent);

@@ -7,7 +7,7 @@
 
 #include "engine/crypto.h"
 #include "engine/swtpm_blob.h"
-#include "tests/support/hex.h"
+#include "tests/support/swtpm_files.h"
 
 namespace vtpm {
 namespace {
@@ -46,17 +46,6 @@ struct Encryption {
 class EncryptedBlob : public testing::TestWithParam<Encryption> {
  protected:
   Result<Bytes> unwrap(ByteView blob) { return unwrap_migration_blob(blob, &key_); }
-  // Where an element lies in a blob that this build made: its data.
-  static ByteView element(ByteView blob, uint16_t wanted) {
-    BigEndianReader reader(blob.subspan(10));
-    uint16_t name = 0;
-    ByteView data;
-    while (name != wanted && reader.ok()) {
-      name = reader.u16();
-      data = reader.bytes(reader.u32());
-    }
-    return data;
-  }
 
   const SwtpmKey key_{GetParam().key};
 };
@@ -71,29 +60,29 @@ TEST_P(EncryptedBlob, MadeHere_IsLaidOutAsSwtpmDoes) {
   EXPECT_EQ(blob.size(), GetParam().blob.size());
   EXPECT_THAT(std::vector(blob.begin(), blob.begin() + 16),
               testing::ElementsAreArray(GetParam().blob.begin(), GetParam().blob.begin() + 16));
-  EXPECT_EQ(element(blob, 7).size(), key_.size()) << "the initialisation vector";
-  EXPECT_EQ(element(blob, 3).size(), 32u) << "the authentication code";
+  EXPECT_EQ(element_in(blob, 7).size(), key_.size()) << "the initialisation vector";
+  EXPECT_EQ(element_in(blob, 3).size(), 32u) << "the authentication code";
 }
 
 TEST_P(EncryptedBlob, MadeHere_IsEncryptedAndAuthenticatedOverTheWholeVector) {
   Bytes blob = wrap_migration_blob(kState, &key_).value();
-  ByteView text = element(blob, 5);
-  ByteView iv = element(blob, 7);
+  ByteView text = element_in(blob, 5);
+  ByteView iv = element_in(blob, 7);
 
   Bytes plain = aes_cbc_decrypt(key_.view(), iv.first(16), text).value();
   Bytes covered = BigEndianWriter().bytes(text).bytes(iv).take();
 
   EXPECT_EQ(to_bytes(ByteView(plain).first(6 + kState.size())),
             BigEndianWriter().u16(1).u32(13).bytes(kState).take());
-  EXPECT_EQ(hmac_sha256(key_.view(), covered).value(), to_bytes(element(blob, 3)));
+  EXPECT_EQ(hmac_sha256(key_.view(), covered).value(), to_bytes(element_in(blob, 3)));
 }
 
 TEST_P(EncryptedBlob, MadeTwice_DiffersInVectorAndText) {
   Bytes one = wrap_migration_blob(kState, &key_).value();
   Bytes other = wrap_migration_blob(kState, &key_).value();
 
-  EXPECT_NE(to_bytes(element(one, 7)), to_bytes(element(other, 7)));
-  EXPECT_NE(to_bytes(element(one, 5)), to_bytes(element(other, 5)));
+  EXPECT_NE(to_bytes(element_in(one, 7)), to_bytes(element_in(other, 7)));
+  EXPECT_NE(to_bytes(element_in(one, 5)), to_bytes(element_in(other, 5)));
 }
 
 TEST_P(EncryptedBlob, StateOfAnySize_IsPaddedToTheKeysLengthAndComesBack) {
@@ -101,7 +90,7 @@ TEST_P(EncryptedBlob, StateOfAnySize_IsPaddedToTheKeysLengthAndComesBack) {
     Bytes state(size, std::byte{0x5a});
     Bytes blob = wrap_migration_blob(state, &key_).value();
 
-    EXPECT_EQ(element(blob, 5).size(), (6 + size) / key_.size() * key_.size() + key_.size());
+    EXPECT_EQ(element_in(blob, 5).size(), (6 + size) / key_.size() * key_.size() + key_.size());
     EXPECT_EQ(unwrap(blob).value(), state);
   }
 }
@@ -155,6 +144,50 @@ TEST_P(EncryptedBlob, KeyOfTheOtherLength_IsABadKeyProperty) {
 
 TEST_P(EncryptedBlob, NoKey_IsKeyNotFound) {
   EXPECT_EQ(unwrap_migration_blob(GetParam().blob, nullptr).error().tpm_result, kKeyNotFound);
+}
+
+// -- the file key's encryption within --
+
+TEST_P(EncryptedBlob, WithAFileKeyWithin_IsUnderstoodWithBothKeys) {
+  for (auto [size, flags] : {std::pair(16U, 0x01U), std::pair(32U, 0x09U)}) {
+    SwtpmKey file_key(Bytes(size, std::byte{0x43}));
+
+    Bytes blob = wrap_migration_blob(kState, &key_, &file_key).value();
+
+    EXPECT_EQ(blob[5], static_cast<std::byte>(GetParam().flags | flags));
+    EXPECT_EQ(unwrap_migration_blob(blob, &key_, &file_key).value(), kState);
+    EXPECT_EQ(unwrap_migration_blob(blob, &key_, nullptr).error().tpm_result, kKeyNotFound);
+    EXPECT_EQ(unwrap_migration_blob(blob, nullptr, &file_key).error().tpm_result, kKeyNotFound);
+  }
+}
+
+TEST_P(EncryptedBlob, WithTheFileKeyAlone_IsUnderstoodWithIt) {
+  Bytes blob = wrap_migration_blob(kState, nullptr, &key_).value();
+
+  EXPECT_EQ(unwrap_migration_blob(blob, nullptr, &key_).value(), kState);
+  EXPECT_EQ(unwrap_migration_blob(blob, &key_, &key_).value(), kState);
+}
+
+TEST_P(EncryptedBlob, WithTheFileKeyAloneCutAnywhere_IsRefused) {
+  Bytes blob = wrap_migration_blob(kState, nullptr, &key_).value();
+  ByteView content = ByteView(blob).subspan(10);
+  for (size_t size = 0; size < content.size(); ++size) {
+    Bytes cut = swtpm_blob(2, std::to_integer<uint8_t>(blob[5]), content.first(size));
+    EXPECT_FALSE(unwrap_migration_blob(cut, nullptr, &key_).has_value()) << size << " bytes";
+  }
+}
+
+// The list's own tag and length are not authenticated either.
+TEST_P(EncryptedBlob, WithTheFileKeyAloneAnyByteChangedInAnyWay_NeverGivesAnotherState) {
+  const Bytes blob = wrap_migration_blob(kState, nullptr, &key_).value();
+  for (size_t i = 0; i < blob.size(); ++i) {
+    for (unsigned change = 1; change < 256; ++change) {
+      Bytes changed = blob;
+      changed[i] ^= static_cast<std::byte>(change);
+      ASSERT_EQ(unwrap_migration_blob(changed, nullptr, &key_).value_or(kState), kState)
+          << "byte " << i << " ^ " << change;
+    }
+  }
 }
 
 TEST_P(EncryptedBlob, UnknownElementsBefore_AreSkipped) {
