@@ -247,11 +247,7 @@ class Adapter final : public LibtpmsEngine {
       return changed->second ? *changed->second
                              : Result<Bytes>(failure(Errc::not_found, "it was removed"));
     }
-    if (superseded_ && *kind == BlobKind::permanent) {
-      // What is stored may be damaged: that is why another state was given.
-      return failure(Errc::not_found, "another state was given in its place");
-    }
-    auto blob = remember(store_.load({version_, *kind}));
+    auto blob = load_stored(*kind);
     resumed_ = resumed_ || (blob && *kind == BlobKind::volatile_state);
     return blob;
   }
@@ -315,6 +311,20 @@ class Adapter final : public LibtpmsEngine {
   }
 
   // -- Commits --
+
+  // What is stored may be damaged, or sealed with another key: that is why another state was given.
+  Result<Bytes> load_stored(BlobKind kind) {
+    if (superseded_ && kind == BlobKind::permanent) {
+      return failure(Errc::not_found, "another state was given in its place");
+    }
+    auto blob = store_.load({version_, kind});
+    bool unreadable =
+        !blob && (blob.error().code == Errc::corrupt || blob.error().code == Errc::denied);
+    if (superseded_ && unreadable) {
+      return failure(Errc::not_found, blob.error().message);
+    }
+    return remember(std::move(blob));
+  }
 
   // The whole TPM, as it was before a command.
   struct Snapshot {

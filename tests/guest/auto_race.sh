@@ -6,12 +6,12 @@
 
 # start_auto N: the node's path goes to node.N
 start_auto() {
-    timeout 60 vtpmd --device auto --state "dir:$WORK/state$1" --daemon --pid-file "$WORK/auto$1.pid" >"$WORK/node.$1"
+    timeout 60 vtpmd --device auto --state "file:$WORK/state$1" --daemon --pid-file "$WORK/auto$1.pid" >"$WORK/node.$1"
 }
 
 step "alone: the lowest free number"
-start_vtpmd vtpm0 --state "dir:$WORK/first"
-start_vtpmd auto --state "dir:$WORK/second"
+start_vtpmd vtpm0 --state "file:$WORK/first"
+start_vtpmd auto --state "file:$WORK/second"
 expect_eq "$DEVICE" /dev/vtpm1 "the node chosen"
 expect_eq "$(tpm_send 80010000000c0000017b0008 | cut -c1-20)" 80010000001400000000 "its answer"
 

@@ -10,7 +10,7 @@ groupadd --system steering
 useradd --system --no-create-home --groups steering helmsman # by a supplementary group
 
 step "root controls, others ask harmless questions"
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 chmod 666 /dev/vtpm0 /dev/vtpmctl0 # the mode is not what this is about
 expect_exit 0 python3 "$LIB/control_node.py" roles /dev/vtpmctl0 root=control pilot=anyone helmsman=anyone
 expect_exit 0 python3 "$LIB/control_node.py" roles /dev/vtpm0 root=control pilot=raw helmsman=raw
@@ -26,7 +26,7 @@ expect_exit 0 python3 "$LIB/control_node.py" execute /dev/vtpmctl0 /dev/vtpm0
 stop_vtpmd vtpm0
 
 step "--control-user and --control-group"
-start_vtpmd vtpm0 --state "dir:$WORK/state" --control-user pilot --control-group steering
+start_vtpmd vtpm0 --state "file:$WORK/state" --control-user pilot --control-group steering
 chmod 666 /dev/vtpm0 /dev/vtpmctl0
 expect_exit 0 python3 "$LIB/control_node.py" roles /dev/vtpmctl0 root=control pilot=control helmsman=control stranger=anyone
 expect_exit 0 python3 "$LIB/control_node.py" roles /dev/vtpm0 root=control pilot=control helmsman=control stranger=raw

@@ -30,7 +30,7 @@ cut_power() {
     expect_exit 0 tpm2_startup -c
 }
 
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 make_key
 
 step "a wrong value counts, and the right one works"
@@ -51,7 +51,7 @@ done
 stop_vtpmd vtpm0
 
 step "with --no-auto-shutdown each of them counts"
-start_vtpmd vtpm0 --state "dir:$WORK/state" --no-auto-shutdown
+start_vtpmd vtpm0 --state "file:$WORK/state" --no-auto-shutdown
 for i in 1 2; do
     sign_with sesame
     cut_power

@@ -5,7 +5,7 @@
 . tests/guest/lib/lib.sh
 COMMAND_SECONDS=250
 
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 for how in blocking non-blocking; do
     step "clients killed during a $how write"
     expect_exit 0 python3 "$LIB/killed_client.py" /dev/vtpm0 "$how"

@@ -8,7 +8,7 @@ COUNT=200
 step "$COUNT daemons, started eight at a time"
 mkdir "$WORK/states"
 start_one() {
-    vtpmd --device "vtpm$1" --state "dir:$WORK/states/$1" --daemon --pid-file "$WORK/vtpm$1.pid" || echo "vtpm$1: $?"
+    vtpmd --device "vtpm$1" --state "file:$WORK/states/$1" --daemon --pid-file "$WORK/vtpm$1.pid" || echo "vtpm$1: $?"
 }
 export -f start_one
 export WORK

@@ -5,6 +5,6 @@
 . tests/guest/lib/lib.sh
 COMMAND_SECONDS=280
 
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 expect_exit 0 python3 "$LIB/node_contract.py" /dev/vtpm0
 cat "$OUTPUT"

@@ -4,7 +4,7 @@
 
 . tests/guest/lib/lib.sh
 
-start_vtpmd vtpm0 --state "dir:$WORK/state" --power off
+start_vtpmd vtpm0 --state "file:$WORK/state" --power off
 expect_exit 0 python3 "$LIB/old_qemu.py" /dev/vtpm0
 cat "$OUTPUT"
 expect_output 'saved, loaded, ended'

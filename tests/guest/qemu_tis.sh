@@ -9,7 +9,7 @@ make_initramfs
 
 # The firmware has to send the first Startup: SeaBIOS gives a TPM up that somebody else has started.
 step "a machine on a TPM that is on and not started"
-start_vtpmd vtpm0 --state "dir:$WORK/state" --startup none
+start_vtpmd vtpm0 --state "file:$WORK/state" --startup none
 boot_machine tpm-tis "$WORK/console"
 expect_exit 0 grep -a '2.0 TPM (device-id 0x1' "$WORK/console"
 expect_firmware_measured "$WORK/console"
@@ -19,7 +19,7 @@ expect_ne "$(pcr sha256 9)" "$(printf '0%.0s' {1..64})" "PCR 9, which the machin
 step "something to keep"
 start_over() {
     stop_vtpmd vtpm0
-    start_vtpmd vtpm0 --state "dir:$WORK/state" "$@"
+    start_vtpmd vtpm0 --state "file:$WORK/state" "$@"
 }
 start_over
 tpm2_nvdefine -Q -C o -s 4 -a 'ownerread|ownerwrite' 0x1500060

@@ -6,12 +6,12 @@
 
 is_ready() { tpm2_getrandom 1; }
 
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 stop_vtpmd vtpm0
 for signal in TERM INT HUP; do
     step "SIG$signal"
     # Started in the background, a shell's child ignores SIGINT; the daemon must not inherit that here.
-    env --default-signal=INT,HUP vtpmd --device vtpm0 --state "dir:$WORK/state" 2>"$WORK/log" &
+    env --default-signal=INT,HUP vtpmd --device vtpm0 --state "file:$WORK/state" 2>"$WORK/log" &
     daemon=$!
     pids[vtpm0]=$daemon
     wait_for 20 test -c /dev/vtpm0
@@ -25,13 +25,13 @@ for signal in TERM INT HUP; do
     expect_eq "$code" 0 "exit code; the log: $(<"$WORK/log")"
     wait_for 5 is_missing /dev/vtpm0
 
-    start_vtpmd vtpm0 --state "dir:$WORK/state" --startup state
+    start_vtpmd vtpm0 --state "file:$WORK/state" --startup state
     expect_eq "$(pcr sha256 7)" "$before" "PCR 7 after Startup(STATE)"
     stop_vtpmd vtpm0
 done
 
 step "also while a client has the device open and waits"
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 python3 -c 'import os, select; f = os.open("/dev/vtpm0", os.O_RDWR); p = select.poll(); p.register(f, select.POLLIN)
 print("open", flush=True); os._exit(0 if p.poll()[0][1] & select.POLLERR else 1)' >"$WORK/client" &
 client=$!

@@ -26,10 +26,10 @@ show_refused() {
     tpm2_flushcontext -t
 }
 
-start() { show "vtpmd --device vtpm0 --state dir:state --daemon --pid-file vtpmd.pid" && pids[vtpm0]=$(<vtpmd.pid); }
+start() { show "vtpmd --device vtpm0 --state file:state --daemon --pid-file vtpmd.pid" && pids[vtpm0]=$(<vtpmd.pid); }
 
 heading "A TPM appears"
-remark "One daemon is one TPM. It comes back when the TPM answers; its state is kept in a directory."
+remark "One daemon is one TPM. It comes back when the TPM answers; its state is kept in a file."
 start
 show ls -l /dev/vtpm0
 show tpm2_getcap properties-fixed "| grep -A2 -E 'FAMILY_INDICATOR|MANUFACTURER'"

@@ -19,7 +19,7 @@ OK=00c40000000a00000000
 disabled() { tpm_send "$GET_FLAGS" | cut -c33-34; }
 
 step "TPM_GetCapability and TPM_PCRRead"
-start_vtpmd vtpm0 --tpm 1.2 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --tpm 1.2 --state "file:$WORK/state"
 expect_eq "$(tpm_send "$GET_PCR_COUNT")" 00c400000012000000000000000400000018 "number of PCRs: 24"
 expect_eq "$(tpm_send "$PCR_READ_10")" "00c40000001e00000000$(printf '0%.0s' {1..40})" "PCR 10"
 
@@ -33,7 +33,7 @@ for way in "$PHYSICAL_ENABLE 00" "$PHYSICAL_DISABLE 01" "$PHYSICAL_ENABLE 00"; d
     expect_eq "$(tpm_send "$PRESENCE" "$command" | sort -u)" $OK "the command"
     expect_eq "$(disabled)" "$flag" "the flag"
     stop_vtpmd vtpm0
-    start_vtpmd vtpm0 --tpm 1.2 --state "dir:$WORK/state"
+    start_vtpmd vtpm0 --tpm 1.2 --state "file:$WORK/state"
     expect_eq "$(disabled)" "$flag" "the flag after a restart"
 done
 
@@ -42,8 +42,8 @@ extended=$(tpm_send "$PCR_EXTEND_10")
 expect_eq "${extended:0:20}" 00c40000001e00000000 "the response to TPM_Extend"
 expect_eq "$(tpm_send "$SAVE_STATE")" $OK "TPM_SaveState"
 stop_vtpmd vtpm0
-start_vtpmd vtpm0 --tpm 1.2 --state "dir:$WORK/state" --startup state
+start_vtpmd vtpm0 --tpm 1.2 --state "file:$WORK/state" --startup state
 expect_eq "$(tpm_send "$PCR_READ_10")" "$extended" "PCR 10"
 stop_vtpmd vtpm0
-start_vtpmd vtpm0 --tpm 1.2 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --tpm 1.2 --state "file:$WORK/state"
 expect_eq "$(tpm_send "$PCR_READ_10")" "00c40000001e00000000$(printf '0%.0s' {1..40})" "PCR 10 after a plain restart"

@@ -3,7 +3,7 @@
 # IBM's TSS, through its device interface, uses the node like a hardware TPM's.
 
 . tests/guest/lib/lib.sh
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 cd "$WORK"
 export TPM_ENCRYPT_SESSIONS=0 # each tool is a process of its own, and continues the session of the one before
 
@@ -51,6 +51,6 @@ step "an NV index is kept over a restart"
 expect_exit 0 tssnvdefinespace -ha 01500020 -hi o -sz 16
 expect_exit 0 tssnvwrite -ha 01500020 -ic "sixteen  octets!"
 stop_vtpmd vtpm0
-start_vtpmd vtpm0 --state "dir:$WORK/state"
+start_vtpmd vtpm0 --state "file:$WORK/state"
 expect_exit 0 tssnvread -ha 01500020 -sz 16 -of nv
 expect_eq "$(<nv)" "sixteen  octets!" "the NV index"
