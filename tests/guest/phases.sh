@@ -9,7 +9,7 @@ for version in 2.0 1.2; do
     for node in vtpm0 vtpmctl0; do
         for phase in off on failed; do
             step "TPM $version, /dev/$node, $phase"
-            start_vtpmd vtpm0 --state "file:$WORK/$version.$node.$phase" --tpm "$version" --power off
+            start_vtpmd vtpm0 --state "dir:$WORK/$version.$node.$phase" --tpm "$version" --power off
             expect_exit 0 python3 "$LIB/phases.py" "/dev/$node" "$phase" "$WORK/$version.$node.$phase"
             cat "$OUTPUT"
             expect_output '^21 requests$'

@@ -121,6 +121,41 @@ sed -i 's/--mem/--men/' "$script"
 expect_exit 2 "$VM" "$script"
 expect_output 'unknown option --men'
 
+step "a disk is the caller's file: what was synced is in it at once, what was not is lost with the guest's power"
+truncate -s 32M "$WORK/a disk,1"
+truncate -s 8K "$WORK/b"
+script=$(guest_script disk.sh <<'EOF'
+mkfs.ext4 -q /dev/ubda && mkdir /run/disk && mount -o noatime /dev/ubda /run/disk || exit
+printf synced-%032d 1 >/run/disk/file && sync /run/disk/file
+printf unsynced-%032d 1 >>/run/disk/file
+printf synced-%032d 2 | dd conv=fdatasync status=none of=/dev/ubdb
+echo "$(</sys/block/ubdb/size) sectors"
+sleep 100
+EOF
+)
+"$VM" --disk "$WORK/a disk,1" --disk "$WORK/b" "$script" >"$WORK/out" 2>&1 &
+vm=$!
+wait_for 30 grep -q sectors "$WORK/out"
+expect_eq "$(head -c 39 "$WORK/b")" "$(printf synced-%032d 2)" "what was synced, while the guest runs"
+kill -KILL "$vm"
+wait "$vm" 2>/dev/null || true
+wait_for 20 rmdir "$TMPDIR"
+mkdir "$TMPDIR"
+expect_eq "$(<"$WORK/out")" "16 sectors" "the size of a disk"
+script=$(guest_script disk.sh <<<'mkdir /run/disk && mount /dev/ubda /run/disk && cat /run/disk/file')
+expect_exit 0 "$VM" --disk "$WORK/a disk,1" "$script"
+expect_eq "$(<"$OUTPUT")" "$(printf synced-%032d 1)" "what the next guest finds"
+script=$(guest_script size.sh <<<$'# guest: --disk 5M\ncat /sys/block/ubd?/size')
+expect_exit 0 "$VM" "$script"
+expect_eq "$(<"$OUTPUT")" 10240 "sectors of a disk that ends with the guest"
+expect_exit 0 "$VM" --disk "$WORK/b" --disk 6M "$script"
+expect_eq "$(<"$OUTPUT")" $'16\n12288' "sectors of the disks on the command line"
+expect_exit 2 "$VM" --disk "$WORK/none" "$script"
+expect_output 'wants a file that can be written, or a size'
+expect_exit 125 env VTPM_GUEST=native "$VM" "$script"
+expect_output 'the script wants a disk of its own'
+expect_nothing_left
+
 step "a guest that dies, and one that does not come up: 125, and why"
 script=$(guest_script panic.sh <<<'echo c >/proc/sysrq-trigger; sleep 10')
 expect_exit 125 "$VM" "$script"

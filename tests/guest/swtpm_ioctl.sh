@@ -9,7 +9,7 @@ io() { expect_exit "$1" swtpm_ioctl --tpm-device "$NODE" "${@:2}"; }
 
 for NODE in /dev/vtpm0 /dev/vtpmctl0; do
     step "$NODE: queries"
-    start_vtpmd vtpm0 --state "file:$WORK/state"
+    start_vtpmd vtpm0 --state "dir:$WORK/state"
     io 0 -c
     expect_output '^ptm capability is 0x700016fff$' # swtpm's 0x16fff, and ours
     io 0 --info 1
@@ -70,7 +70,7 @@ done
 
 step "TPM 1.2"
 NODE=/dev/vtpm0
-start_vtpmd vtpm0 --state "file:$WORK/state12" --tpm 1.2
+start_vtpmd vtpm0 --state "dir:$WORK/state12" --tpm 1.2
 io 0 -c
 expect_output '^ptm capability is 0x700016fff$'
 io 0 --save permanent "$WORK/p12"

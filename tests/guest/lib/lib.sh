@@ -103,6 +103,20 @@ wait_for() {
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 is_missing() { [[ ! -e $1 ]]; }
 
+# The kinds of store that tests of durability run with.
+STORES=(dir file)
+
+# state_in KIND DIRECTORY: what to give --state for a store of that kind in there.
+state_in() {
+    case $1 in
+    dir) echo "dir:$2/state" ;;
+    file) echo "file:$2/state.tpm" ;;
+    *) fail "no such kind of store: $1" ;;
+    esac
+}
+
+have_store() { [[ " ${STORES[*]} " == *" $1 "* ]]; }
+
 # start_vtpmd NAME ARGS...: a daemon that answers on /dev/NAME when this returns. With NAME auto, DEVICE says which.
 start_vtpmd() {
     local name=$1

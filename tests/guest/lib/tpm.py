@@ -15,6 +15,10 @@ def command(code, body=b"", sessions=False):
     return struct.pack(">HII", 0x8002 if sessions else 0x8001, 10 + len(body), code) + body
 
 
+def startup():
+    return command(0x144, struct.pack(">H", 0))
+
+
 def get_random(count):
     return command(0x17B, struct.pack(">H", count))
 
@@ -40,6 +44,17 @@ def nv_define(index, size):
     return command(0x12A, body, sessions=True)
 
 
+def nv_define_counter(index):
+    """A counter that the owner increments and reads. It is not orderly: the TPM stores each increment."""
+    public = struct.pack(">IHIHH", index, 0x000B, 0x00020012, 0, 8)
+    body = struct.pack(">I", OWNER) + PASSWORD_SESSION + struct.pack(">HH", 0, len(public)) + public
+    return command(0x12A, body, sessions=True)
+
+
+def nv_increment(index):
+    return command(0x134, struct.pack(">II", OWNER, index) + PASSWORD_SESSION, sessions=True)
+
+
 def nv_write(index, data):
     body = struct.pack(">II", OWNER, index) + PASSWORD_SESSION
     return command(0x137, body + struct.pack(">H", len(data)) + data + struct.pack(">H", 0), sessions=True)
@@ -47,6 +62,14 @@ def nv_write(index, data):
 
 def nv_read(index, size):
     return command(0x14E, struct.pack(">II", OWNER, index) + PASSWORD_SESSION + struct.pack(">HH", size, 0), sessions=True)
+
+
+def nv_undefine(index):
+    return command(0x122, struct.pack(">II", OWNER, index) + PASSWORD_SESSION, sessions=True)
+
+
+def nv_read_public(index):
+    return command(0x169, struct.pack(">I", index))
 
 
 def read_public(handle):

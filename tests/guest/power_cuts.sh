@@ -1,0 +1,27 @@
+#!/bin/bash
+# guest: --host --timeout 600
+# A guest's power is cut 30 times, at random moments, while it increments NV counters as fast as it can: no acknowledged
+# increment is lost. With --sync none some are, which shows that this test can fail. VTPM_SEED repeats the moments.
+
+. tests/guest/lib/lib.sh
+unset VTPM_GUEST
+COMMAND_SECONDS=550
+CYCLES=30
+seed=${VTPM_SEED:-$RANDOM$RANDOM}
+export TMPDIR=$WORK/tmp # the rig's own directories are made in here, so that its end is seen
+mkdir "$TMPDIR"
+
+# Each has a disk of its own: what one syncs does not take along what another did not.
+stores=()
+for kind in "${STORES[@]}"; do
+    stores+=("$kind-full:$kind:full:$WORK/$kind-full")
+    if have_store file; then stores+=("$kind-none:$kind:none:$WORK/$kind-none"); fi
+done
+for store in "${stores[@]}"; do
+    truncate -s 64M "${store##*:}"
+    mkfs.ext4 -q -F "${store##*:}"
+done
+
+step "$CYCLES power cuts, seed $seed"
+expect_exit 0 python3 "$LIB/power_cuts.py" "$CYCLES" "$seed" "${stores[@]}"
+cat "$OUTPUT"
