@@ -74,17 +74,38 @@ start_vtpmd vtpm0 --state "dir:$WORK/wrong" --power off --migration-key "file=$W
 expect_exit 1 swtpm_ioctl --tpm-device /dev/vtpmctl0 --load permanent "$WORK/p"
 stop_vtpmd vtpm0
 
-step "a directory of swtpm's opens here, and ours there"
-start_swtpm "$WORK/dir"
-on_swtpm tpm2_startup -c
-on_swtpm tpm2_nvdefine -Q -C o -s 6 -a 'ownerread|ownerwrite' $INDEX
-echo -n theirs | on_swtpm tpm2_nvwrite -Q -C o -i - $INDEX
-stop_swtpm
-start_vtpmd vtpm0 --state "dir:$WORK/dir"
-expect_eq "$(tpm2_nvread -C o -s 6 $INDEX)" theirs "the NV index"
-echo -n shared | tpm2_nvwrite -Q -C o -i - $INDEX
-stop_vtpmd vtpm0
-start_swtpm "$WORK/dir"
-on_swtpm tpm2_startup -c
-expect_eq "$(on_swtpm tpm2_nvread -C o -s 6 $INDEX)" shared "the NV index in swtpm"
-stop_swtpm
+round=0
+for key in none "file=$WORK/hex128" "file=$WORK/binary256,format=binary,mode=aes-256-cbc" "pwdfile=$WORK/words" \
+    "pwdfile=$WORK/words,kdf=sha512,mode=aes-256-cbc"; do
+    round=$((round + 1))
+    with_key=()
+    if [[ $key != none ]]; then with_key=(--key "$key"); fi
+
+    step "a directory of swtpm's opens here, and ours there, key: ${key//$WORK\//}"
+    start_swtpm "$WORK/dir.$round" "${with_key[@]}"
+    on_swtpm tpm2_startup -c
+    on_swtpm tpm2_nvdefine -Q -C o -s 6 -a 'ownerread|ownerwrite' $INDEX
+    echo -n theirs | on_swtpm tpm2_nvwrite -Q -C o -i - $INDEX
+    stop_swtpm
+    start_vtpmd vtpm0 --state "dir:$WORK/dir.$round" "${with_key[@]}"
+    expect_eq "$(tpm2_nvread -C o -s 6 $INDEX)" theirs "the NV index"
+    echo -n shared | tpm2_nvwrite -Q -C o -i - $INDEX
+    stop_vtpmd vtpm0
+    start_swtpm "$WORK/dir.$round" "${with_key[@]}"
+    on_swtpm tpm2_startup -c
+    expect_eq "$(on_swtpm tpm2_nvread -C o -s 6 $INDEX)" shared "the NV index in swtpm"
+    stop_swtpm
+done
+
+step "a directory with another key, or without its key: failure that says why, nothing is changed"
+sum=$(sha256sum <"$WORK/dir.$round/tpm2-00.permall")
+for wrong in "pwdfile=$WORK/hex128,kdf=sha512,mode=aes-256-cbc" none; do
+    with_key=()
+    if [[ $wrong != none ]]; then with_key=(--key "$wrong"); fi
+    start_vtpmd vtpm0 --state "dir:$WORK/dir.$round" "${with_key[@]}"
+    expect_exit 0 vtpmctl status vtpm0
+    expect_output 'phase +failed'
+    expect_output 'reason .*key'
+    stop_vtpmd vtpm0
+done
+expect_eq "$(sha256sum <"$WORK/dir.$round/tpm2-00.permall")" "$sum" "the state file"
