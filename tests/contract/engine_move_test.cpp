@@ -68,6 +68,20 @@ TEST_P(MoveContract, Given_SupersedesWhatIsStored) {
   EXPECT_NE(send(kind().recall(2)), rc::success);
 }
 
+// A file whose header is damaged, or that another key seals, has no readable blob at all.
+TEST_P(MoveContract, GivenInPlaceOfAnUnreadableStore_IsGoneOnFrom) {
+  for (Errc unreadable : {Errc::corrupt, Errc::denied}) {
+    store_.fail_loads = true;
+    store_.load_failure = unreadable;
+    ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+
+    power_on_and_start();
+
+    EXPECT_EQ(send(kind().recall(1)), rc::success);
+    engine_->power_off();
+  }
+}
+
 TEST_P(MoveContract, Given_IsUsedOnce) {
   ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
   power_on_and_start();

@@ -99,7 +99,7 @@ mv /var/lib/vtpm/elsewhere /var/lib/vtpm/precious
 systemctl reset-failed vtpm@precious.service 2>/dev/null || true
 ctl 0 start precious
 ctl 0 destroy precious --yes --keep-state
-expect_exit 0 test -s /var/lib/vtpm/precious/tpm2-00.permall
+expect_exit 0 test -s /var/lib/vtpm/precious/state
 expect_exit 1 test -e /etc/vtpm/precious.toml
 
 step "spawned by an event, and taken away"

@@ -52,7 +52,7 @@ step "removed: the devices end in order, state and configuration stay"
 expect_exit 0 dpkg -r vtpm
 expect_eq "$(pgrep -c vtpmd || true)" 0 "daemons left"
 expect_eq "$(count '/dev/vtpm*[0-9]')" 0 "nodes left"
-expect_exit 0 test -s /var/lib/vtpm/vm3/tpm2-00.permall
+expect_exit 0 test -s /var/lib/vtpm/vm3/state
 expect_exit 0 test -s /etc/vtpm/vm3.toml
 expect_exit 1 test -e /lib/systemd/system/vtpm@.service
 

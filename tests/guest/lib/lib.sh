@@ -115,8 +115,6 @@ state_in() {
     esac
 }
 
-have_store() { [[ " ${STORES[*]} " == *" $1 "* ]]; }
-
 # start_vtpmd NAME ARGS...: a daemon that answers on /dev/NAME when this returns. With NAME auto, DEVICE says which.
 start_vtpmd() {
     local name=$1

@@ -1,4 +1,5 @@
-"""power_cuts.py CYCLES SEED LABEL:STORE:SYNC:DISK...: guests that count on TPMs and are killed at random moments.
+"""power_cuts.py CYCLES SEED LABEL:STORE:SYNC:DISK...: guests that count on TPMs and are killed at random moments, until
+each TPM was found CYCLES times.
 
 Runs on the host. Each guest has the disks as the one before it left them, and tells each increment that was acknowledged.
 A counter that is found lower than that has LOST increments: with SYNC full this must never be, with none it must happen.
@@ -14,6 +15,7 @@ import time
 import control
 from counter import expect_between
 
+MOST = 4  # guests for each cycle that is wanted: a cut may come before a store's TPM is there
 LONGEST = 0.8, 0.7  # seconds from the first disk mounted to the power cut, at most; and for each TPM that starts
 
 
@@ -50,8 +52,8 @@ class Store:
         print(f"{self.label}: found {self.checked} times, {self.increments} increments acknowledged,", end=" ")
         print(f"lost {self.lost} times, the one in flight was there {self.in_flight} times")
 
-    def judge(self):
-        assert self.increments > self.checked > 0, f"{self.label}: too few increments to show anything"
+    def judge(self, cycles):
+        assert self.increments > self.checked >= cycles, f"{self.label}: too few increments or cuts to show anything"
         if self.sync == "none":
             assert self.lost, f"{self.label}: nothing was lost without syncing, so this test cannot fail"
 
@@ -107,18 +109,21 @@ def main():
     chance = random.Random(seed)
     longest = LONGEST[0] + LONGEST[1] * len(stores)
     begin = time.monotonic()
-    for cycle in range(cycles + 1):
-        first = cycle % len(stores)  # each is sometimes the one that has the most time
+    cuts, last = 0, False
+    while not last:
+        last = cuts == MOST * cycles or all(store.checked >= cycles for store in stores)
+        first = cuts % len(stores)  # each is sometimes the one that has the most time
         try:
-            Guest(stores[first:] + stores[:first]).live(chance.uniform(0, longest) if cycle < cycles else None)
+            Guest(stores[first:] + stores[:first]).live(None if last else chance.uniform(0, longest))
         except AssertionError as error:
-            raise AssertionError(f"cycle {cycle}, seed {seed}: {error}") from error
+            raise AssertionError(f"cut {cuts}, seed {seed}: {error}") from error
+        cuts += not last
     control.wait_until(lambda: not os.listdir(os.environ["TMPDIR"]), "the rigs are removed")
-    print(f"{cycles} power cuts in {time.monotonic() - begin:.0f} s")
+    print(f"{cuts} power cuts in {time.monotonic() - begin:.0f} s")
     for store in stores:
         store.report()
     for store in stores:
-        store.judge()
+        store.judge(cycles)
 
 
 main()

@@ -14,10 +14,8 @@ while (($#)); do
     mkdir "$disk"
     mount "/dev/ubd$(printf %b "\\$(printf %o $((97 + number)))")" "$disk"
     echo "$label mounted"
-    options=()
-    have_store file && options=(--sync "$sync")
     state=$(state_in "$store" "$disk")
-    start=(vtpmd --daemon --device "vtpm$number" --state "$state" "${options[@]}")
+    start=(vtpmd --daemon --device "vtpm$number" --state "$state" --sync "$sync")
     if ! "${start[@]}"; then
         [[ $sync == none ]] || fail "vtpmd does not start"
         echo "$label unusable"
