@@ -88,11 +88,11 @@ def get_piece(file, kind, offset, flags=1):
     return code, total, structure[16 : 16 + length] if code == SUCCESS else b""
 
 
-def get_blob(file, kind):
+def get_blob(file, kind, flags=1):
     """A whole state blob by ioctl alone."""
     blob = b""
     while True:
-        code, total, piece = get_piece(file, kind, len(blob))
+        code, total, piece = get_piece(file, kind, len(blob), flags)
         assert code == SUCCESS, f"blob {kind}: {code:#x}"
         blob += piece
         if len(blob) == total:

@@ -1,7 +1,7 @@
 """defects.py DIRECTORY [NAME...]: what goes wrong in swtpm's CUSE device, tried here. One test per known defect.
 
-Not here: B8 (a linear file as storage), B17 (change of user), B19 (packet capture), B20 (system call filter), B23 and B24
-(a key for the stored state) are about features that vtpmd has in another form, with their own tests, or not at all.
+Not here: B8 (a linear file as storage), B17 (change of user), B19 (packet capture), B20 (system call filter) and B24 (how
+the stored state is encrypted) are about features that vtpmd has in another form, with their own tests, or not at all.
 """
 
 import errno
@@ -417,6 +417,24 @@ class Storage(Defects):
             seen = [line.split()[1].split("(")[0] for line in file if "/dev" not in line and "fsync" in line or "rename" in line]
         self.assertEqual([name.replace("renameat2", "rename").replace("renameat", "rename") for name in seen],
                          ["fsync", "rename", "fsync"])
+
+    def test_B23_keys_of_different_length_are_combined(self):
+        keys = []
+        for option, size, mode in ("--key", 32, "aes-256-cbc"), ("--migration-key", 16, "aes-128-cbc"):
+            path = f"{self.state}{option}"
+            with open(path, "wb") as file:
+                file.write(os.urandom(size))
+            keys += [option, f"file={path},format=binary,mode={mode}"]
+        self.state += ".sealed"
+        self.restart(*keys)
+        self.must(tpm.nv_define(INDEX, 8))
+        for flags in (0, 1):  # with the key of the file, and without
+            blob = control.get_blob(self.ctl, PERMANENT, flags)
+            control.expect(self.ctl, control.STOP)
+            self.assertEqual(control.set_blob(self.ctl, PERMANENT, blob), SUCCESS)
+            self.assertEqual(control.init(self.ctl), SUCCESS)
+            self.must(STARTUP_CLEAR)
+            self.must(tpm.nv_read_public(INDEX))
 
     def test_B26_damaged_state_is_told_and_mended(self):
         good = control.get_blob(self.ctl, PERMANENT)
