@@ -15,6 +15,7 @@ _vtpmctl() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
     local verbs="list status caps info config power terminate locality cancel established hash version buffer-size lock state send create start stop restart enable disable destroy spawn reap"
     local choices=""
+    [[ $verb != state || ${COMP_WORDS[2]} != backup ]] || previous=${previous/#--volatile/}
     case $previous in
     --permanent | --volatile | --savestate)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -28,14 +29,23 @@ _vtpmctl() {
         elif ((COMP_CWORD == 2)) && [[ $verb == power ]]; then
             choices="on off reset"
         elif ((COMP_CWORD == 2)) && [[ $verb == state ]]; then
-            choices="save load store-volatile"
+            choices="save load store-volatile inspect import export rekey backup restore"
         elif [[ $word == -* ]]; then
             choices="--help --json"
             case $verb in
             power) choices+=" --delete-volatile --startup" ;;
             established) choices+=" --reset" ;;
             lock) choices+=" --retries" ;;
-            state) choices+=" --permanent --volatile --savestate --decrypted" ;;
+            state)
+                case ${COMP_WORDS[2]} in
+                save) choices+=" --permanent --volatile --savestate --decrypted" ;;
+                load) choices="--help --permanent --volatile --savestate" ;;
+                import | export) choices="--help --from-key --key --tpm --replace" ;;
+                rekey) choices="--help --key --new-key --remove-key" ;;
+                backup) choices="--help --key --migration-key --volatile --generations" ;;
+                restore) choices="--help --key --migration-key --same-identity --no-volatile --fresh-identity" ;;
+                esac
+                ;;
             send) choices+=" --locality" ;;
             create) choices="--help --device --tpm --power --owner --group --mode --control-user --control-group --migration-key --set" ;;
             start) choices="--help --all" ;;
@@ -44,6 +54,11 @@ _vtpmctl() {
             esac
         elif [[ " start stop restart enable disable destroy spawn " == *" $verb "* ]]; then
             choices=$(_vtpmctl_instances)
+        elif [[ $verb == state && " inspect import export rekey " == *" ${COMP_WORDS[2]} "* ]]; then
+            choices="file: dir: linear: $(_vtpmctl_instances)"
+        elif [[ $verb == state && " backup restore " == *" ${COMP_WORDS[2]} "* ]] && ((COMP_CWORD > 3)); then
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
         elif [[ $verb == version ]] && ((COMP_CWORD == 3)); then
             choices="1.2 2.0"
         elif [[ $verb == locality ]] && ((COMP_CWORD == 3)); then

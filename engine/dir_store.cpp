@@ -13,19 +13,6 @@ namespace {
 constexpr const char* kLockFile = ".lock";
 constexpr size_t kLargestFile = size_t{1} << 20;  // several times libtpms' whole NV memory
 
-std::string file_name(BlobName name) {
-  std::string prefix = name.version == TpmVersion::tpm20 ? "tpm2-00." : "tpm-00.";
-  switch (name.kind) {
-    case BlobKind::permanent:
-      return prefix + "permall";
-    case BlobKind::volatile_state:
-      return prefix + "volatilestate";
-    case BlobKind::savestate:
-      return prefix + "savestate";
-  }
-  return {};
-}
-
 std::string temporary_name(const std::string& file) {
   return "TMP" + file.substr(std::string_view("tpm").size());
 }
@@ -105,6 +92,19 @@ std::string holder(int lock_fd) {
 
 }  // namespace
 
+std::string swtpm_file_name(BlobName name) {
+  std::string prefix = name.version == TpmVersion::tpm20 ? "tpm2-00." : "tpm-00.";
+  switch (name.kind) {
+    case BlobKind::permanent:
+      return prefix + "permall";
+    case BlobKind::volatile_state:
+      return prefix + "volatilestate";
+    case BlobKind::savestate:
+      return prefix + "savestate";
+  }
+  return {};
+}
+
 Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, CreateState create,
                                                  Sync sync, SwtpmKey key) {
   if (create == CreateState::if_missing) {
@@ -123,7 +123,7 @@ DirStore::DirStore(std::string path, FileDescriptor directory, Sync sync, SwtpmK
     : path_(std::move(path)), directory_(std::move(directory)), sync_(sync), key_(std::move(key)) {}
 
 Result<Bytes> DirStore::load(BlobName name) {
-  std::string file = file_name(name);
+  std::string file = swtpm_file_name(name);
   // O_NONBLOCK: a FIFO of that name is refused below instead of waited for.
   FileDescriptor fd(
       openat(directory_.get(), file.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
@@ -142,7 +142,7 @@ Result<Bytes> DirStore::load(BlobName name) {
 }
 
 Result<void> DirStore::store(BlobName name, ByteView blob) {
-  std::string file = file_name(name);
+  std::string file = swtpm_file_name(name);
   auto content = wrap_swtpm_blob(blob, key());
   if (!content) {
     return about(in_directory(file), content.error());
@@ -179,7 +179,7 @@ Result<void> DirStore::write_durably(const std::string& file, ByteView content) 
 }
 
 Result<void> DirStore::remove(BlobName name) {
-  std::string file = file_name(name);
+  std::string file = swtpm_file_name(name);
   if (unlinkat(directory_.get(), file.c_str(), 0) == 0) {
     return make_durable(directory_.get(), "the directory");
   }

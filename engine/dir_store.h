@@ -19,6 +19,9 @@
 
 namespace vtpm {
 
+// "tpm2-00.permall"
+std::string swtpm_file_name(BlobName name);
+
 class DirStore final : public StateStore {
  public:
   // Opens the directory; with CreateState::if_missing makes it (its parent must exist).

@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::string_view kMagic = "vtpmfile";
 constexpr std::string_view kSlotMagic = "slot";
-constexpr uint16_t kVersion = 1;
 
 constexpr size_t kHeaderBeforeCheck = 68;  // what the authentication covers
 constexpr size_t kHeaderBeforeSum = 100;   // what the checksum covers
@@ -86,8 +85,8 @@ bool has_state_file_magic(ByteView bytes) {
 Result<Bytes> encode_header(const StateFileHeader& header, const Seal& seal) {
   Bytes start = BigEndianWriter()
                     .bytes(as_bytes(kMagic))
-                    .u16(kVersion)
-                    .u16(kVersion)
+                    .u16(kStateFileVersion)
+                    .u16(kStateFileVersion)
                     .u32(kSlotSize)
                     .u64(header.revision)
                     .u32(header.epoch)
@@ -138,9 +137,10 @@ Result<StateFileHeader> decode_header(ByteView bytes) {
   if (!std::ranges::equal(*expected, sum)) {
     return damaged("the header's checksum does not fit");
   }
-  if (min_version > kVersion) {
+  if (min_version > kStateFileVersion) {
     return failure(Errc::unsupported, "it is in format version " + std::to_string(min_version) +
-                                          "; this build reads version " + std::to_string(kVersion) +
+                                          "; this build reads version " +
+                                          std::to_string(kStateFileVersion) +
                                           ". A newer vtpmd is needed");
   }
   if (slot_size != kSlotSize || !is_possible(header.seal, cipher)) {

@@ -18,6 +18,8 @@
 
 namespace vtpm {
 
+inline constexpr uint16_t kStateFileVersion = 1;  // of the format
+
 // -- Layout, in bytes --
 
 inline constexpr size_t kHeaderCopy = 4096;  // a page, a disk's block: none shares one with another

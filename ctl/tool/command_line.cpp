@@ -44,6 +44,7 @@ class CommandLine {
   // Call once, after parsing. Throws what CLI11 throws.
   Arguments arguments() {
     check_blob_files();
+    check_choices();
     Arguments result = raw_;
     result.startup = startup_type();
     result.locality = to_locality(locality_);
@@ -66,6 +67,19 @@ class CommandLine {
     bool takes_files = raw_.verb == Verb::state_save || raw_.verb == Verb::state_load;
     if (takes_files && std::ranges::all_of(raw_.blob_files, &std::string::empty)) {
       throw CLI::RequiredError("one of --permanent, --volatile and --savestate");
+    }
+  }
+
+  // Where nothing is done by default.
+  void check_choices() const {
+    if (raw_.verb == Verb::state_rekey && raw_.new_key.empty() && !raw_.remove_key) {
+      throw CLI::RequiredError("--new-key or --remove-key");
+    }
+    if (raw_.verb == Verb::state_restore && !raw_.same_identity && !raw_.fresh_identity) {
+      throw CLI::RequiredError(
+          "--same-identity (the TPM goes on as the one that was backed up, which must not run any "
+          "more) or --fresh-identity (it belongs to a clone, which gets an endorsement key of its "
+          "own)");
     }
   }
 
@@ -191,9 +205,83 @@ class CommandLine {
     }
   }
 
+  void add_key(CLI::App* sub, const char* name, std::string& source, const char* about) {
+    sub->add_option(name, source, about)->type_name("SOURCE");
+  }
+
+  void add_location(CLI::App* sub, const char* name, std::string& place) {
+    sub->add_option(name, place, "file:PATH, dir:PATH, linear:PATH or an instance's name")
+        ->required()
+        ->type_name("");
+  }
+
+  void add_places(CLI::App& state) {
+    CLI::App* inspect = add_verb(state, Verb::state_inspect, "inspect",
+                                 "What is stored at a place; needs no daemon and no key");
+    add_location(inspect, "LOCATION", raw_.from);
+    add_json(inspect);
+    for (auto [verb, name, about] :
+         {std::tuple(Verb::state_import, "import",
+                     "Take a state of swtpm's into a file: a VM moves from swtpm to vtpmd"),
+          std::tuple(Verb::state_export, "export",
+                     "Give a file's state to swtpm: a VM moves from vtpmd to swtpm")}) {
+      CLI::App* sub = add_verb(state, verb, name, about);
+      add_location(sub, "FROM", raw_.from);
+      add_location(sub, "TO", raw_.to);
+      add_key(sub, "--from-key", raw_.from_key, "Where the key of FROM comes from");
+      add_key(sub, "--key", raw_.key, "Where the key of TO comes from; default: no key");
+      sub->add_option("--tpm", version_, "1.2 or 2.0: this TPM's state only; a linear file has one")
+          ->check(CLI::IsMember({"1.2", "2.0"}))
+          ->type_name("");
+      sub->add_flag("--replace", raw_.replace, "Also where TO holds a state already");
+    }
+    CLI::App* rekey = add_verb(state, Verb::state_rekey, "rekey",
+                               "Seal a file's state with another key, or with none");
+    add_location(rekey, "LOCATION", raw_.from);
+    add_key(rekey, "--key", raw_.key, "Where the key of today comes from; default: no key");
+    CLI::Option* remove = rekey->add_flag("--remove-key", raw_.remove_key, "Not sealed any more");
+    rekey->add_option("--new-key", raw_.new_key, "Where the new key comes from")
+        ->excludes(remove)
+        ->type_name("SOURCE");
+  }
+
+  void add_backup_keys(CLI::App* sub) {
+    add_key(sub, "--key", raw_.key, "Where the backup's key comes from; default: no key");
+    add_key(sub, "--migration-key", raw_.migration_key,
+            "Where the daemon's migration key comes from, if it has one");
+  }
+
+  void add_backups(CLI::App& state) {
+    constexpr uint32_t kMostGenerations = 1000;
+    CLI::App* backup = add_device_verb(state, Verb::state_backup, "backup",
+                                       "Back a running TPM up, as a state file (secret!)");
+    backup->add_option("FILE", raw_.file, "The state file to write")->required()->type_name("");
+    add_backup_keys(backup);
+    backup->add_flag("--volatile", raw_.with_volatile, "The volatile state too");
+    backup->add_option("--generations", raw_.generations, "Keep so many earlier ones as FILE.1 ...")
+        ->check(CLI::Range(0u, kMostGenerations))
+        ->default_str("0")
+        ->type_name("N");
+    CLI::App* restore = add_device_verb(state, Verb::state_restore, "restore",
+                                        "Give a TPM the state of a backup; the one it has is lost");
+    restore->add_option("FILE", raw_.file, "The backup")->required()->type_name("");
+    add_backup_keys(restore);
+    CLI::Option* same = restore->add_flag("--same-identity", raw_.same_identity,
+                                          "It goes on as the TPM that was backed up");
+    restore->add_flag("--no-volatile", raw_.no_volatile, "Leave the backup's volatile state out")
+        ->needs(same);
+    restore
+        ->add_flag("--fresh-identity", raw_.fresh_identity,
+                   "It belongs to a clone: give it another endorsement key (TPM 2.0)")
+        ->excludes(same);
+  }
+
   void add_state() {
-    CLI::App* state = app_.add_subcommand("state", "Save and load a TPM's state");
+    CLI::App* state = app_.add_subcommand(
+        "state", "A TPM's state: save, load, back up, restore; at rest: inspect, move, seal");
     state->require_subcommand(1);
+    add_places(*state);
+    add_backups(*state);
     CLI::App* save = add_device_verb(*state, Verb::state_save, "save",
                                      "Write state blobs of a powered-on TPM to files (secret!)");
     add_blob_files(save, "Write this blob there");

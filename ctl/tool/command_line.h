@@ -34,6 +34,12 @@ enum class Verb {
   state_save,
   state_load,
   state_store_volatile,
+  state_inspect,
+  state_import,
+  state_export,
+  state_rekey,
+  state_backup,
+  state_restore,
   version,
   send,
   create,
@@ -63,6 +69,19 @@ struct Arguments {
   uint32_t retries = 0;                   // lock; 10 ms apart
   bool decrypted = false;                 // state save
   std::array<std::string, 3> blob_files;  // state save, state load; by BlobKind, empty: not asked
+  std::string from;                       // state: inspect, rekey; import, export, with `to`
+  std::string to;
+  std::string from_key;  // sources of keys; empty: none
+  std::string key;
+  std::string new_key;
+  std::string migration_key;
+  bool remove_key = false;     // state rekey
+  bool replace = false;        // state import, state export
+  bool with_volatile = false;  // state backup
+  bool no_volatile = false;    // state restore
+  uint32_t generations = 0;    // state backup
+  bool same_identity = false;  // state restore; or fresh_identity
+  bool fresh_identity = false;
   std::optional<TpmVersion> version;
   std::vector<std::pair<std::string, std::string>> options;  // create: for vtpmd
   bool all = false;                                          // start

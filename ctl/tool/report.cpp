@@ -5,6 +5,13 @@
 #include <nlohmann/json.hpp>
 
 namespace vtpm {
+
+// Sees the facts of a report.
+struct ReportAsJson {
+  static nlohmann::ordered_json object(const Report& report);
+  static nlohmann::ordered_json array(const std::vector<Report>& reports);
+};
+
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -15,10 +22,6 @@ constexpr int kIndent = 2;
 std::string dump(const Json& json) {
   // Text that is no UTF-8 gets replacement characters instead of ending the program.
   return json.dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-Json to_json(const Value& value) {
-  return std::visit([](const auto& v) { return Json(v); }, value);
 }
 
 std::string spaces(size_t count) {
@@ -85,34 +88,52 @@ Report& Report::add(std::string key, Value value, std::string words) {
   return *this;
 }
 
+Report& Report::add_quietly(std::string key, Value value) {
+  facts_.push_back({std::move(key), std::move(value), {}, true});
+  return *this;
+}
+
+Report& Report::add_rows(std::string key, std::vector<Report> rows) {
+  facts_.push_back({std::move(key), Value(), {}, true, std::move(rows)});
+  return *this;
+}
+
+nlohmann::ordered_json ReportAsJson::object(const Report& report) {
+  Json object = Json::object();
+  for (const auto& fact : report.facts_) {
+    object[fact.key] = fact.rows
+                           ? array(*fact.rows)
+                           : std::visit([](const auto& value) { return Json(value); }, fact.value);
+  }
+  return object;
+}
+
+nlohmann::ordered_json ReportAsJson::array(const std::vector<Report>& reports) {
+  Json array = Json::array();
+  for (const Report& report : reports) {
+    array.push_back(object(report));
+  }
+  return array;
+}
+
 std::string Report::text() const {
   Lines lines;
   for (const Fact& fact : facts_) {
     std::string label = fact.key;
     std::ranges::replace(label, '_', ' ');
-    lines.emplace_back(label, fact.words);
+    if (!fact.quiet) {
+      lines.emplace_back(label, fact.words);
+    }
   }
   return aligned(lines);
 }
 
 std::string Report::json() const {
-  Json object = Json::object();
-  for (const Fact& fact : facts_) {
-    object[fact.key] = to_json(fact.value);
-  }
-  return dump(object);
+  return dump(ReportAsJson::object(*this));
 }
 
 std::string json_array(const std::vector<Report>& reports) {
-  Json array = Json::array();
-  for (const Report& report : reports) {
-    Json object = Json::object();
-    for (const auto& fact : report.facts_) {
-      object[fact.key] = to_json(fact.value);
-    }
-    array.push_back(std::move(object));
-  }
-  return dump(array);
+  return dump(ReportAsJson::array(reports));
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,10 @@ class Report {
     return add(std::move(key), number, std::to_string(number));
   }
 
+  // For programs only.
+  Report& add_quietly(std::string key, Value value);
+  Report& add_rows(std::string key, std::vector<Report> rows);
+
   // Lines of "label  words", each ended with a line break.
   [[nodiscard]] std::string text() const;
   // One JSON object, ended with a line break.
@@ -41,9 +46,11 @@ class Report {
     std::string key;
     Value value;
     std::string words;
+    bool quiet = false;
+    std::optional<std::vector<Report>> rows{};  // in place of the value
   };
 
-  friend std::string json_array(const std::vector<Report>& reports);
+  friend struct ReportAsJson;
   std::vector<Fact> facts_;
 };
 

@@ -54,15 +54,6 @@ bool write_all(int fd, ByteView bytes) {
   return true;
 }
 
-bool sync_directory_of(const std::string& path) {
-  std::string directory = std::filesystem::path(path).parent_path();
-  if (directory.empty()) {
-    directory = ".";
-  }
-  FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return fd && ::fsync(fd.get()) == 0;
-}
-
 // A device or a pipe must not be replaced by a file, and a link would be, silently.
 Result<void> check_target(const std::string& path) {
   struct stat status {};
@@ -79,9 +70,20 @@ Result<void> write_state_file(const std::string& path, ByteView bytes) {
     return target;
   }
   TemporaryFile file(path);  // made with mode 0600
-  if (!file || !write_all(file.fd(), bytes) || ::fsync(file.fd()) != 0 || !file.become(path) ||
-      !sync_directory_of(path)) {
+  if (!file || !write_all(file.fd(), bytes) || ::fsync(file.fd()) != 0 || !file.become(path)) {
     return write_failure(path);
+  }
+  return sync_directory_of(path);
+}
+
+Result<void> sync_directory_of(const std::string& path) {
+  std::string directory = std::filesystem::path(path).parent_path();
+  if (directory.empty()) {
+    directory = ".";
+  }
+  FileDescriptor fd(openat(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) {
+    return system_failure("cannot make durable the name of " + path, errno);
   }
   return {};
 }

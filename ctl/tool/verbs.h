@@ -41,6 +41,10 @@ Result<void> state_save(const Arguments& arguments, DeviceClient& device, Host& 
 Result<void> state_load(const Arguments& arguments, DeviceClient& device, Host& host);
 Result<void> state_store_volatile(const Arguments& arguments, DeviceClient& device, Host& host);
 
+// -- verbs_backup.cpp: backups of a running TPM --
+Result<void> state_backup(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> state_restore(const Arguments& arguments, DeviceClient& device, Host& host);
+
 // -- verbs_instance.cpp: the virtual TPMs that this host keeps --
 using HostFunction = Result<void> (*)(const Arguments&, Host&);
 Result<void> create(const Arguments& arguments, Host& host);
@@ -56,6 +60,12 @@ Result<void> forget(const Arguments& arguments, Host& host);
 Result<void> reap(const Arguments& arguments, Host& host);
 // What can be said of an instance that does not run.
 Result<void> instance_status(const Arguments& arguments, Host& host);
+
+// -- verbs_storage.cpp: state at rest --
+Result<void> state_inspect(const Arguments& arguments, Host& host);
+Result<void> state_import(const Arguments& arguments, Host& host);
+Result<void> state_export(const Arguments& arguments, Host& host);
+Result<void> state_rekey(const Arguments& arguments, Host& host);
 
 // -- shared --
 

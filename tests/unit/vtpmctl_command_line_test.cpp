@@ -58,6 +58,22 @@ TEST_F(VtpmctlLine, StateSave_NamesAFilePerBlob) {
   EXPECT_EQ(save.blob_files, (std::array<std::string, 3>{"p", "", "s"}));
 }
 
+TEST_F(VtpmctlLine, StateRestore_WantsTheIdentityChosen) {
+  EXPECT_TRUE(arguments({"state", "restore", "vtpm0", "f", "--same-identity"}).same_identity);
+  EXPECT_TRUE(arguments({"state", "restore", "vtpm0", "f", "--fresh-identity"}).fresh_identity);
+  expect_usage_error({"state", "restore", "vtpm0", "f"}, "--fresh-identity (it belongs to a clone");
+  expect_usage_error({"state", "restore", "vtpm0", "f", "--same-identity", "--fresh-identity"},
+                     "excludes");
+}
+
+TEST_F(VtpmctlLine, StateRekey_WantsTheNewKeyOrNone) {
+  EXPECT_EQ(arguments({"state", "rekey", "file:f", "--new-key", "file=k"}).new_key, "file=k");
+  EXPECT_TRUE(arguments({"state", "rekey", "file:f", "--remove-key"}).remove_key);
+  expect_usage_error({"state", "rekey", "file:f"}, "--remove-key");
+  expect_usage_error({"state", "rekey", "file:f", "--remove-key", "--new-key", "file=k"},
+                     "excludes");
+}
+
 TEST_F(VtpmctlLine, Send_TakesHexOrStandardInput) {
   EXPECT_EQ(arguments({"send", "vtpm0", "80:01 00"}).command, hex("800100"));
   EXPECT_EQ(arguments({"send", "vtpm0", "-"}).command, std::nullopt);

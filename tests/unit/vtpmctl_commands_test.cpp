@@ -8,12 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "engine/swtpm_blob.h"
 #include "tests/support/hex.h"
-#include "tests/support/temporary_directory.h"
-#include "tests/unit/vtpmctl_fixture.h"
+#include "tests/unit/vtpmctl_command_fixture.h"
 
 namespace vtpm {
 namespace {
@@ -22,53 +20,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-class VtpmctlCommand : public testing::Test {
- protected:
-  VtpmctlCommand() {
-    std::filesystem::create_directories(root_ / "dev");
-    std::filesystem::create_directories(root_ / "class/vtpm7");
-    std::ofstream(root_ / "dev/vtpmctl7") << "";
-  }
-
-  int run(std::vector<const char*> words) {
-    words.insert(words.begin(), "vtpmctl");
-    auto parsed = parse_command_line(static_cast<int>(words.size()), words.data(), out_, err_);
-    EXPECT_TRUE(parsed.arguments.has_value()) << err_.str();
-    Host host{{(root_ / "dev").string(), (root_ / "class").string()},
-              instances_,
-              *services_,
-              run_,
-              false,
-              path("uevent"),
-              [this](const std::string& path) {
-                opened_ = path;
-                return device_.function();
-              },
-              in_,
-              out_,
-              err_};
-    return run_command(*parsed.arguments, host);
-  }
-  std::string path(const char* name) const { return (root_ / name).string(); }
-
-  TemporaryDirectory directory_;
-  std::filesystem::path root_ = directory_.path();
-  InstancePaths instances_{path("etc"), path("lib"), path("run")};
-  // Programs that the command ran, and what they are to say.
-  std::vector<std::vector<std::string>> ran_;
-  Ran answer_{0, ""};
-  RunProgram run_ = [this](const std::vector<std::string>& words) {
-    ran_.push_back(words);
-    return answer_;
-  };
-  std::unique_ptr<Services> services_ = make_services(true, run_, instances_);
-  AnsweringDevice device_;
-  std::istringstream in_;
-  std::ostringstream out_;
-  std::ostringstream err_;
-  std::string opened_;
-};
 
 TEST_F(VtpmctlCommand, Device_IsItsControlNode) {
   EXPECT_EQ(run({"cancel", "vtpm7"}), 0);

@@ -1,0 +1,135 @@
+#include "ctl/tool/state_locations.h"
+
+#include <array>
+
+#include "ctl/config/settings.h"
+#include "ctl/tool/instances.h"
+#include "ctl/tool/linear_store.h"
+#include "engine/dir_store.h"
+#include "engine/file_store.h"
+
+namespace vtpm {
+namespace {
+
+struct Scheme {
+  LocationKind kind;
+  std::string_view prefix;
+};
+
+constexpr auto kSchemes = std::to_array<Scheme>({
+    {LocationKind::file, "file:"},
+    {LocationKind::directory, "dir:"},
+    {LocationKind::linear, "linear:"},
+});
+
+Result<Location> of_instance(const std::string& name, const InstancePaths& instances) {
+  if (auto exists = check_instance_exists(instances, name); !exists) {
+    return tl::unexpected(exists.error());
+  }
+  std::string file = instances.configuration_of(name);
+  auto settings = read_settings(file);
+  if (!settings) {
+    return tl::unexpected(settings.error());
+  }
+  auto state = value_of(*settings, "state");
+  if (!state) {
+    return find_location(instances.state_of(name).describe(), instances);
+  }
+  bool names_a_place = state->find(':') != std::string::npos;
+  return names_a_place ? find_location(*state, instances)
+                       : failure(Errc::invalid, file + ": '" + *state + "' is no place of a state");
+}
+
+}  // namespace
+
+std::string Location::text() const {
+  std::string text;
+  for (const Scheme& scheme : kSchemes) {
+    if (scheme.kind == kind) {
+      text = std::string(scheme.prefix) + path;
+    }
+  }
+  return text;
+}
+
+Result<Location> find_location(const std::string& text, const InstancePaths& instances) {
+  for (const Scheme& scheme : kSchemes) {
+    if (text.starts_with(scheme.prefix) && text.size() > scheme.prefix.size()) {
+      return Location{scheme.kind, text.substr(scheme.prefix.size())};
+    }
+  }
+  if (text.find_first_of(":/") != std::string::npos) {
+    return failure(Errc::invalid,
+                   "'" + text +
+                       "' is no place of a state; say file:PATH, dir:PATH, linear:PATH or "
+                       "the name of an instance");
+  }
+  return of_instance(text, instances);
+}
+
+Result<LocationKey> LocationKey::read(LocationKind kind, const std::string& source) {
+  LocationKey key;
+  if (source.empty()) {
+    return key;
+  }
+  if (kind != LocationKind::file) {
+    auto swtpm = read_swtpm_key(source);
+    if (!swtpm) {
+      return tl::unexpected(swtpm.error());
+    }
+    key.swtpm_ = std::move(*swtpm);
+    return key;
+  }
+  auto sealing = read_sealing_key(source);
+  if (!sealing) {
+    return tl::unexpected(sealing.error());
+  }
+  key.sealing_ = std::move(*sealing);
+  return key;
+}
+
+SwtpmKey LocationKey::swtpm() const {
+  return SwtpmKey(swtpm_.view());
+}
+
+SealingKey LocationKey::sealing() const {
+  return copy_of(sealing_);
+}
+
+Result<std::unique_ptr<StateStore>> open_location(const Location& location, const LocationKey& key,
+                                                  CreateState create) {
+  auto as_store = [](auto store) -> std::unique_ptr<StateStore> { return store; };
+  if (location.kind == LocationKind::directory) {
+    return DirStore::open(location.path, create, Sync::full, key.swtpm()).map(as_store);
+  }
+  if (location.kind == LocationKind::linear) {
+    return LinearStore::open(location.path, create, location.version, key.swtpm()).map(as_store);
+  }
+  FileStoreOptions options;
+  options.create = create;
+  options.key = key.sealing();
+  return FileStore::open(location.path, std::move(options)).map(as_store);
+}
+
+std::string words_for(BlobName name) {
+  std::string version = name.version == TpmVersion::tpm20 ? " of a TPM 2.0" : " of a TPM 1.2";
+  switch (name.kind) {
+    case BlobKind::permanent:
+      return "permanent state" + version;
+    case BlobKind::volatile_state:
+      return "volatile state" + version;
+    case BlobKind::savestate:
+      return "saved state" + version;
+  }
+  return {};
+}
+
+std::array<BlobName, 6> all_blob_names() {
+  std::array<BlobName, kBlobs> names{};
+  for (size_t number = 0; number < kBlobs; ++number) {
+    names.at(number) = blob_name(number);
+  }
+  return names;
+}
+
+}  // namespace vtpm

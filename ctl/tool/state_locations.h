@@ -1,0 +1,64 @@
+// Where the state of a TPM lies, as people name it on vtpmctl's command line, and the store there:
+//
+//   file:PATH     a file or block device in our format
+//   dir:PATH      swtpm's directory
+//   linear:PATH   swtpm's linear file (backend-uri=file://)
+//   NAME          the state of an instance, as its configuration says
+//
+// Nothing here needs a daemon. Ownership: values; a store is the caller's. Threads: one at a time.
+// Errors: invalid for a name that says no place; not_found for an instance that is not there; for
+// keys those of key_source.h.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ctl/config/instance.h"
+#include "engine/result.h"
+#include "engine/sealing.h"
+#include "engine/state_store.h"
+#include "engine/swtpm_key.h"
+
+namespace vtpm {
+
+enum class LocationKind { file, directory, linear };
+
+struct Location {
+  LocationKind kind;
+  std::string path;
+  std::optional<TpmVersion> version{};  // linear: whose state it is, where that was said
+
+  // "file:/var/lib/vtpm/web01/state"
+  [[nodiscard]] std::string text() const;
+};
+
+Result<Location> find_location(const std::string& text, const InstancePaths& instances);
+
+// The key of a location, whatever its format. Read once, since its source may be gone then; a store
+// is opened more than once.
+class LocationKey {
+ public:
+  // An empty source: no key.
+  static Result<LocationKey> read(LocationKind kind, const std::string& source);
+
+  [[nodiscard]] SealingKey sealing() const;
+  [[nodiscard]] SwtpmKey swtpm() const;
+
+ private:
+  SealingKey sealing_;  // file:
+  SwtpmKey swtpm_;      // the others
+};
+
+// The store at a location, not locked yet.
+Result<std::unique_ptr<StateStore>> open_location(const Location& location, const LocationKey& key,
+                                                  CreateState create);
+
+// "permanent state of a TPM 2.0"
+std::string words_for(BlobName name);
+
+// All that a store may keep, in the order in which it is to be stored.
+std::array<BlobName, 6> all_blob_names();
+
+}  // namespace vtpm

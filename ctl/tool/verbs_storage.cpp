@@ -1,0 +1,162 @@
+#include <ostream>
+
+#include "ctl/tool/state_copies.h"
+#include "ctl/tool/state_inspection.h"
+#include "ctl/tool/verbs.h"
+#include "engine/file_store.h"
+
+namespace vtpm::verb {
+namespace {
+
+struct Place {
+  Location where;
+  LocationKey key;
+};
+
+Result<Place> find_place(const std::string& text, const std::string& key_source, Host& host) {
+  auto where = find_location(text, host.instances);
+  if (!where) {
+    return tl::unexpected(where.error());
+  }
+  auto key = LocationKey::read(where->kind, key_source);
+  if (!key) {
+    return tl::unexpected(key.error());
+  }
+  return Place{std::move(*where), std::move(*key)};
+}
+
+// Somebody who runs a TPM on it is the likely holder of a lock.
+Error with_remedy(Error error) {
+  if (error.code == Errc::busy) {
+    error.message +=
+        ". If a TPM runs on it, end that first: vtpmctl stop NAME, or vtpmctl "
+        "terminate DEV";
+  }
+  return error;
+}
+
+Result<void> move_between(const Place& from, const Place& to, const Arguments& arguments,
+                          Host& host) {
+  auto source = open_location(from.where, from.key, CreateState::never);
+  auto state = source ? take_state(**source) : tl::unexpected(source.error());
+  if (!state) {
+    return tl::unexpected(with_remedy(state.error()));
+  }
+  std::erase_if(*state, [&](const StoredBlob& blob) {
+    return arguments.version.value_or(blob.name.version) != blob.name.version;
+  });
+  if (state->empty()) {
+    return failure(Errc::not_found,
+                   "there is no state of that TPM version in " + from.where.text());
+  }
+  auto open = [&](const Location& place, CreateState create) {
+    return open_location(place, to.key, create);
+  };
+  auto put =
+      put_state(*state, to.where, arguments.replace ? Replace::always : Replace::never, open);
+  if (!put) {
+    return tl::unexpected(with_remedy(put.error()));
+  }
+  for (const StoredBlob& blob : *state) {
+    host.out << words_for(blob.name) << ": " << blob.data.size() << " bytes\n";
+  }
+  return {};
+}
+
+Result<void> move_state(const Arguments& arguments, Host& host, bool to_file,
+                        const char* wrong_way) {
+  auto from = find_location(arguments.from, host.instances);
+  auto to = find_location(arguments.to, host.instances);
+  if (!from || !to) {
+    return tl::unexpected(from ? to.error() : from.error());
+  }
+  if ((to->kind == LocationKind::file) != to_file ||
+      (from->kind == LocationKind::file) == to_file) {
+    return failure(Errc::invalid, "from " + from->text() + " to " + to->text() + ": " + wrong_way);
+  }
+  from->version = arguments.version;
+  to->version = arguments.version;
+  auto from_key = LocationKey::read(from->kind, arguments.from_key);
+  auto to_key = LocationKey::read(to->kind, arguments.key);
+  if (!from_key || !to_key) {
+    return tl::unexpected(from_key ? to_key.error() : from_key.error());
+  }
+  return move_between(Place{*from, std::move(*from_key)}, Place{*to, std::move(*to_key)}, arguments,
+                      host);
+}
+
+// How to tell, after a failure, which of two keys holds.
+Error with_key_that_holds(Error error, const StateInspection& before, const std::string& location) {
+  error.message +=
+      ". The whole state is there, under one of the two keys: if vtpmctl state inspect " +
+      location + " shows the key epoch " + before.key_epoch +
+      ", it is the old one, else the new one";
+  return error;
+}
+
+}  // namespace
+
+Result<void> state_inspect(const Arguments& arguments, Host& host) {
+  auto location = find_location(arguments.from, host.instances);
+  auto found = location ? inspect_state(*location) : tl::unexpected(location.error());
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  if (arguments.json) {
+    host.out << found->whole.add_rows("blobs", found->blobs).json();
+  } else {
+    host.out << found->whole.text() << "\n" << table(found->rows);
+  }
+  return {};
+}
+
+Result<void> state_import(const Arguments& arguments, Host& host) {
+  return move_state(
+      arguments, host, true,
+      "import takes a state of swtpm's (dir: or linear:) into a file (file:); the other way is "
+      "vtpmctl state export");
+}
+
+Result<void> state_export(const Arguments& arguments, Host& host) {
+  return move_state(
+      arguments, host, false,
+      "export gives a file's state (file:) to swtpm (dir: or linear:); the other way is vtpmctl "
+      "state import");
+}
+
+Result<void> state_rekey(const Arguments& arguments, Host& host) {
+  auto place = find_place(arguments.from, arguments.key, host);
+  if (!place) {
+    return tl::unexpected(place.error());
+  }
+  if (place->where.kind != LocationKind::file) {
+    return failure(
+        Errc::invalid,
+        "only the state in a file (file:) can be given another key, not " + place->where.text());
+  }
+  auto new_key = LocationKey::read(LocationKind::file, arguments.new_key);
+  auto before = inspect_state(place->where);
+  if (!new_key || !before) {
+    return tl::unexpected(new_key ? before.error() : new_key.error());
+  }
+  if (arguments.remove_key && !before->sealed) {
+    return failure(Errc::invalid,
+                   place->where.text() + " is not sealed; there is no key to remove");
+  }
+  FileStoreOptions options;
+  options.create = CreateState::never;
+  options.key = place->key.sealing();
+  options.writer = before->writer;
+  auto store = FileStore::open(place->where.path, std::move(options));
+  auto locked = store ? (*store)->lock() : tl::unexpected(store.error());
+  if (!locked) {
+    return tl::unexpected(with_remedy(locked.error()));
+  }
+  auto rekeyed = (*store)->rekey(new_key->sealing());
+  bool refused = !rekeyed && rekeyed.error().code == Errc::denied;  // before anything was written
+  return rekeyed || refused
+             ? rekeyed
+             : tl::unexpected(with_key_that_holds(rekeyed.error(), *before, arguments.from));
+}
+
+}  // namespace vtpm::verb
