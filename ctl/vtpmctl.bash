@@ -42,12 +42,12 @@ _vtpmctl() {
                 load) choices="--help --permanent --volatile --savestate" ;;
                 import | export) choices="--help --from-key --key --tpm --replace" ;;
                 rekey) choices="--help --key --new-key --remove-key" ;;
-                backup) choices="--help --key --migration-key --volatile --generations" ;;
+                backup) choices="--help --key --migration-key --volatile --generations --replace" ;;
                 restore) choices="--help --key --migration-key --same-identity --no-volatile --fresh-identity" ;;
                 esac
                 ;;
             send) choices+=" --locality" ;;
-            create) choices="--help --device --tpm --power --owner --group --mode --control-user --control-group --migration-key --set" ;;
+            create) choices="--help --device --state --key --tpm --power --owner --group --mode --control-user --control-group --migration-key --set" ;;
             start) choices="--help --all" ;;
             destroy) choices="--help --yes --keep-state" ;;
             spawn) choices="--help --remove" ;;

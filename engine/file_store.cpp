@@ -1,23 +1,10 @@
 #include "engine/file_store.h"
 
-#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace vtpm {
 namespace {
-
-std::string in_words(BlobName name) {
-  std::string version = name.version == TpmVersion::tpm20 ? " of a TPM 2.0" : " of a TPM 1.2";
-  switch (name.kind) {
-    case BlobKind::permanent:
-      return "permanent state" + version;
-    case BlobKind::volatile_state:
-      return "volatile state" + version;
-    case BlobKind::savestate:
-      return "saved state" + version;
-  }
-  return {};
-}
 
 uint16_t bit_of(size_t blob) {
   return static_cast<uint16_t>(1U << blob);
@@ -41,6 +28,11 @@ Result<uint32_t> new_epoch(uint32_t but_not) {
   }
 }
 
+// No TPM gets there; a number that was put there by hand would make what is stored now the older.
+tl::unexpected<Error> used_up(const std::string& path) {
+  return failure(Errc::corrupt, path + " was altered: there is no higher number left for a state");
+}
+
 std::string first_reason(const BlobScan& scan) {
   for (const SlotScan& slot : scan.slots) {
     if (slot.condition == SlotCondition::damaged) {
@@ -54,7 +46,7 @@ std::string first_reason(const BlobScan& scan) {
 
 Result<std::unique_ptr<FileStore>> FileStore::open(const std::string& path,
                                                    FileStoreOptions options) {
-  auto file = StorageFile::open(path, StorageFile::Access::write, options.create);
+  auto file = StorageFile::open(path, options.access, options.create);
   if (!file) {
     return tl::unexpected(file.error());
   }
@@ -158,21 +150,38 @@ Result<FileStore::Opened> FileStore::unseal(HeaderScan scan) const {
   return Opened{std::move(scan.header), scan.copy, std::move(*seal), {}};
 }
 
-// Where the newest of a blob is; remembers where the next one goes.
+// Nothing follows from what could not be read: it may be the newest state, and it may be read again
+// later.
+Result<BlobScan> FileStore::scan(size_t blob, uint32_t epoch) const {
+  BlobScan found = scan_blob(file_, blob, epoch);
+  for (const SlotScan& slot : found.slots) {
+    if (slot.condition == SlotCondition::unreadable) {
+      return failure(Errc::io, slot.reason);
+    }
+  }
+  return found;
+}
+
+// Where the newest of a blob is; remembers where the next one goes. What is remembered already
+// stays so: a slot whose store was refused may look good, and it is the one to be written again.
 Result<BlobScan> FileStore::find(size_t blob) {
   if (auto inside = look_inside(); !inside) {
     return tl::unexpected(inside.error());
   }
-  BlobScan scan = scan_blob(file_, blob, opened_->header.epoch);
+  auto found = scan(blob, opened_->header.epoch);
   auto& place = opened_->places.at(blob);
+  if (!found || place.known) {
+    return found;
+  }
+  opened_->settled = false;
   place.known = true;
-  place.idle = scan.newest ? 1 - *scan.newest : 0;
-  if (scan.newest) {
-    const Slot& newest = scan.slots.at(*scan.newest).slot;
-    place.sequence = std::max(place.sequence, newest.sequence);
+  place.idle = found->newest ? 1 - *found->newest : 0;
+  if (found->newest) {
+    const Slot& newest = found->slots.at(*found->newest).slot;
+    place.sequence = newest.sequence;
     place.present = !newest.removed;
   }
-  return scan;
+  return found;
 }
 
 // -- Load --
@@ -254,7 +263,8 @@ Result<void> FileStore::make_room(size_t blob) {
   return scan ? Result<void>() : tl::unexpected(scan.error());
 }
 
-// Of a blank file: both copies of a header without blobs.
+// Of a blank file: both copies of a header without blobs. Durable whatever the options say: a blob
+// behind a header that was lost would be somebody else's file.
 Result<void> FileStore::format() {
   auto begun = begin_anew(options_.key, {}, 0);
   if (!begun) {
@@ -266,7 +276,7 @@ Result<void> FileStore::format() {
   }
   opened_ = std::move(*begun);
   auto written = write_header(0).and_then([&] { return write_header(1); }).and_then([&] {
-    return make_durable();
+    return file_.make_durable();
   });
   if (!written) {
     opened_.reset();
@@ -277,13 +287,16 @@ Result<void> FileStore::format() {
 // Of a file that cannot be read: until the blob is durable and a header says so, the file is what
 // it was.
 Result<void> FileStore::begin_replacing(size_t blob) {
-  auto scan = scan_header(file_);
-  if (!scan) {
-    return tl::unexpected(scan.error());
+  auto found = scan_header(file_);
+  if (!found) {
+    return tl::unexpected(found.error());
   }
-  uint64_t revision = scan->header.revision;
-  BlobScan old = scan_blob(file_, blob, scan->header.epoch);
-  auto begun = begin_anew(options_.key, std::move(scan->header), scan->copy);
+  uint64_t revision = found->header.revision;
+  auto old = scan(blob, found->header.epoch);
+  if (!old) {
+    return tl::unexpected(old.error());
+  }
+  auto begun = begin_anew(options_.key, std::move(found->header), found->copy);
   if (!begun) {
     return tl::unexpected(begun.error());
   }
@@ -291,13 +304,16 @@ Result<void> FileStore::begin_replacing(size_t blob) {
   begun->header.committed = 0;
   begun->replaces = true;
   begun->places.at(blob).known = true;
-  begun->places.at(blob).idle = old.newest ? 1 - *old.newest : 0;
+  begun->places.at(blob).idle = old->newest ? 1 - *old->newest : 0;
   opened_ = std::move(*begun);
   return {};
 }
 
 // The bytes of a blob's next slot. A number that was tried is not used again.
 Result<Bytes> FileStore::next_slot(Opened& in, size_t blob, bool removed, ByteView data) const {
+  if (in.places.at(blob).sequence == std::numeric_limits<uint64_t>::max()) {
+    return used_up(file_.path());
+  }
   Slot slot{.epoch = in.header.epoch,
             .blob = static_cast<uint8_t>(blob),
             .sealed = !in.seal.empty(),
@@ -310,13 +326,13 @@ Result<Bytes> FileStore::next_slot(Opened& in, size_t blob, bool removed, ByteVi
 
 // Into the idle slot. Until it is durable the other one stays what it is.
 Result<void> FileStore::write_slot(size_t blob, bool removed, ByteView data) {
-  auto bytes = next_slot(*opened_, blob, removed, data);
-  if (!bytes) {
-    return tl::unexpected(bytes.error());
-  }
   auto& place = opened_->places.at(blob);
-  auto durable =
-      file_.write(slot_offset(blob, place.idle), *bytes).and_then([&] { return make_durable(); });
+  auto durable = settle()
+                     .and_then([&] { return next_slot(*opened_, blob, removed, data); })
+                     .and_then([&](const Bytes& bytes) {
+                       return file_.write(slot_offset(blob, place.idle), bytes);
+                     })
+                     .and_then([&] { return make_durable(); });
   if (durable) {
     place.idle = 1 - place.idle;
     place.present = !removed;
@@ -326,15 +342,17 @@ Result<void> FileStore::write_slot(size_t blob, bool removed, ByteView data) {
   return durable;
 }
 
-// The first time: from now on the blob is not to be missed.
+// The first time: from now on the blob is not to be missed, whichever header is damaged.
 Result<void> FileStore::mark_committed(size_t blob) {
   if (was_committed(opened_->header, blob)) {
     return {};
   }
   opened_->header.committed |= bit_of(blob);
   auto written = write_header(1 - opened_->copy).and_then([&] { return make_durable(); });
-  if (written && opened_->replaces) {
-    written = finish_turn();
+  if (written) {
+    written = opened_->replaces
+                  ? finish_turn()
+                  : write_header(1 - opened_->copy).and_then([&] { return make_durable(); });
   }
   if (!written) {
     opened_.reset();  // which header counts now is to be read again
@@ -343,6 +361,9 @@ Result<void> FileStore::mark_committed(size_t blob) {
 }
 
 Result<void> FileStore::write_header(size_t copy) {
+  if (opened_->header.revision == std::numeric_limits<uint64_t>::max()) {
+    return used_up(file_.path());
+  }
   ++opened_->header.revision;
   opened_->copy = copy;
   auto bytes = encode_header(opened_->header, opened_->seal);
@@ -351,6 +372,14 @@ Result<void> FileStore::write_header(size_t copy) {
 
 Result<void> FileStore::make_durable() {
   return options_.sync == Sync::full ? file_.make_durable() : Result<void>();
+}
+
+// What was found may be in the kernel's memory alone: whoever wrote it was killed before its sync,
+// or the sync was refused. It has to be durable before that is overwritten which is.
+Result<void> FileStore::settle() {
+  auto durable = opened_->settled ? Result<void>() : make_durable();
+  opened_->settled = durable.has_value();
+  return durable;
 }
 
 // -- Another key --
@@ -363,18 +392,35 @@ Result<void> FileStore::rekey(SealingKey key) {
   if (!rekeyed) {
     return tl::unexpected(rekeyed.error());
   }
-  if (auto copied = copy_into(*rekeyed); !copied) {
-    return copied;
-  }
-  opened_ = std::move(*rekeyed);
-  // The turning point: until this header is durable, the old one with the old slots counts.
-  auto turned = write_header(1 - opened_->copy).and_then([&] { return file_.make_durable(); });
+  auto turned = file_.make_durable().and_then([&] { return copy_into(*rekeyed); }).and_then([&] {
+    return turn(std::move(*rekeyed));
+  });
   if (!turned) {
-    opened_.reset();
     return turned;
   }
   options_.key = std::move(key);
-  return finish_turn();
+  auto finished = finish_turn();
+  if (!finished) {
+    opened_.reset();  // which header counts now is to be read again
+  }
+  return finished;
+}
+
+// The turning point: until this header is durable, the old one with the old slots counts. If that
+// fails it may or may not have arrived: the old one is written above it.
+Result<void> FileStore::turn(Opened rekeyed) {
+  size_t copy = 1 - rekeyed.copy;
+  Opened before = std::exchange(*opened_, std::move(rekeyed));
+  auto turned = write_header(copy).and_then([&] { return file_.make_durable(); });
+  if (!turned) {
+    before.header.revision = opened_->header.revision;
+    before.settled = false;
+    opened_ = std::move(before);
+    if (!write_header(copy)) {
+      opened_.reset();
+    }
+  }
+  return turned;
 }
 
 // A file whose blobs are of another epoch than those that were there `after` that header.
@@ -391,7 +437,7 @@ Result<FileStore::Opened> FileStore::begin_anew(const SealingKey& key, StateFile
   }
   after.epoch = *epoch;
   after.seal = std::move(*parameters);
-  return Opened{std::move(after), copy, std::move(*seal), {}, false};
+  return Opened{std::move(after), copy, std::move(*seal), {}};
 }
 
 // Every blob into its idle slot, under the new key; the old header does not know those. The slots
@@ -432,9 +478,12 @@ Result<void> FileStore::finish_turn() {
 Result<void> FileStore::wipe_other_slots() {
   const Bytes zeroes(kSlotSize);
   for (size_t blob = 0; blob < kBlobs; ++blob) {
-    BlobScan scan = scan_blob(file_, blob, opened_->header.epoch);
+    auto found = scan(blob, opened_->header.epoch);
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
     for (size_t slot = 0; slot < kSlotsPerBlob; ++slot) {
-      auto condition = scan.slots.at(slot).condition;
+      auto condition = found->slots.at(slot).condition;
       if (condition != SlotCondition::elsewhere && condition != SlotCondition::damaged) {
         continue;
       }

@@ -10,8 +10,9 @@
 //
 // Write only while the lock is held: what is known of the file is forgotten when it is let go.
 // Errors: corrupt when a blob that was stored has no good slot left, not_found when none was
-// stored; denied when a key is missing, wrong, or given for a state that is not sealed;
-// unsupported for a newer format; busy and io as everywhere.
+// stored; io when a slot cannot be read, since the newest state may be in that one; denied when a
+// key is missing, wrong, or given for a state that is not sealed; unsupported for a newer format;
+// busy and io as everywhere.
 #pragma once
 
 #include <array>
@@ -28,6 +29,7 @@
 namespace vtpm {
 
 struct FileStoreOptions {
+  StorageFile::Access access = StorageFile::Access::write;
   CreateState create = CreateState::if_missing;
   Sync sync = Sync::full;
   SealingKey key{};     // empty: the state is not sealed
@@ -67,6 +69,7 @@ class FileStore final : public StateStore {
       bool present = false;
     };
     std::array<Place, kBlobs> places;
+    bool settled = false;   // nothing that was only found is needed any more, or it is durable
     bool replaces = false;  // what could not be read: its header is not written yet
   };
 
@@ -75,6 +78,7 @@ class FileStore final : public StateStore {
   Result<void> look_inside();
   [[nodiscard]] Result<void> check_key(const HeaderScan& scan) const;
   Result<Opened> unseal(HeaderScan scan) const;
+  [[nodiscard]] Result<BlobScan> scan(size_t blob, uint32_t epoch) const;
   Result<BlobScan> find(size_t blob);
   Result<void> make_room(size_t blob);
   Result<void> format();
@@ -84,8 +88,10 @@ class FileStore final : public StateStore {
   Result<void> write_header(size_t copy);
   Result<void> mark_committed(size_t blob);
   Result<void> make_durable();
+  Result<void> settle();
   Result<Opened> begin_anew(const SealingKey& key, StateFileHeader after, size_t copy) const;
   Result<void> copy_into(Opened& rekeyed);
+  Result<void> turn(Opened rekeyed);
   Result<void> finish_turn();
   Result<void> wipe_other_slots();
   void tell_of_damage(size_t blob, const BlobScan& scan) const;

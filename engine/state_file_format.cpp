@@ -77,6 +77,19 @@ BlobName blob_name(size_t number) {
           static_cast<BlobKind>(number % kKinds)};
 }
 
+std::string in_words(BlobName name) {
+  std::string version = name.version == TpmVersion::tpm20 ? " of a TPM 2.0" : " of a TPM 1.2";
+  switch (name.kind) {
+    case BlobKind::permanent:
+      return "permanent state" + version;
+    case BlobKind::volatile_state:
+      return "volatile state" + version;
+    case BlobKind::savestate:
+      return "saved state" + version;
+  }
+  return {};
+}
+
 bool has_state_file_magic(ByteView bytes) {
   return bytes.size() >= kMagic.size() &&
          std::ranges::equal(bytes.first(kMagic.size()), as_bytes(kMagic));

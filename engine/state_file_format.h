@@ -33,6 +33,8 @@ inline constexpr size_t kStateFileSize = kFirstSlot + kBlobs * kSlotsPerBlob * k
 // 0 to 5: permanent, volatile and savestate of a TPM 2.0, then of a TPM 1.2.
 size_t blob_number(BlobName name);
 BlobName blob_name(size_t number);
+// "permanent state of a TPM 2.0"
+std::string in_words(BlobName name);
 
 constexpr size_t slot_offset(size_t blob, size_t slot) {
   return kFirstSlot + (blob * kSlotsPerBlob + slot) * kSlotSize;
@@ -47,7 +49,7 @@ struct StateFileHeader {
   SealParameters seal;
 };
 
-inline constexpr size_t kHeaderSize = 132;
+inline constexpr size_t kStateHeaderSize = 132;
 
 // Whether bytes begin as a header does.
 bool has_state_file_magic(ByteView bytes);

@@ -57,11 +57,15 @@ SlotScan damaged(const std::string& reason) {
   return {SlotCondition::damaged, reason, {}, {}};
 }
 
+SlotScan unreadable(const std::string& reason) {
+  return {SlotCondition::unreadable, reason, {}, {}};
+}
+
 SlotScan scan_slot(const StorageFile& file, size_t blob, size_t slot, uint32_t epoch) {
   uint64_t offset = slot_offset(blob, slot);
   auto start = file.read(offset, kSlotHeader);
   if (!start) {
-    return damaged(start.error().message);
+    return unreadable(start.error().message);
   }
   if (start->size() < kSlotHeader) {
     return damaged("the file ends before it");
@@ -75,7 +79,7 @@ SlotScan scan_slot(const StorageFile& file, size_t blob, size_t slot, uint32_t e
   }
   auto bytes = file.read(offset, kSlotHeader + header->length);
   if (!bytes) {
-    return damaged(bytes.error().message);
+    return unreadable(bytes.error().message);
   }
   auto checked = decode_slot(*bytes);
   if (!checked) {
@@ -96,7 +100,7 @@ Result<HeaderScan> scan_header(const StorageFile& file) {
   HeaderScan scan;
   bool magic = false;
   for (size_t copy = 0; copy < kHeaderCopies; ++copy) {
-    auto bytes = file.read(copy * kHeaderCopy, kHeaderSize);
+    auto bytes = file.read(copy * kHeaderCopy, kStateHeaderSize);
     if (!bytes) {
       return tl::unexpected(bytes.error());
     }

@@ -37,12 +37,13 @@ enum class SlotCondition {
   empty,      // never written
   elsewhere,  // of another epoch: of a key that is no longer used, or not yet
   good,
-  damaged,  // or not written to its end
+  damaged,     // or not written to its end
+  unreadable,  // the storage failed: what is there is not known
 };
 
 struct SlotScan {
   SlotCondition condition = SlotCondition::empty;
-  std::string reason;  // of damage
+  std::string reason;  // of damage, or why it cannot be read
   Slot slot;           // of a good one
   Bytes bytes;         // of a good one: header and data
 };

@@ -21,7 +21,8 @@ namespace vtpm {
 enum class CreateState { if_missing, never };
 
 // Whether a blob is on stable storage when store() returns. With `none` it is in the kernel's
-// memory: it survives the end of the process, and a power cut may take the last commits.
+// memory: it survives the end of the process, and a power cut may take the last commits, or leave
+// neither the new blob nor the old one whole.
 enum class Sync { full, none };
 
 class StateStore {

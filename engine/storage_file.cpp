@@ -10,20 +10,40 @@ tl::unexpected<Error> cannot(const std::string& what, const std::string& path) {
   return system_failure("cannot " + what + " " + path, errno);
 }
 
+// Of a file that is open, "no such device" is not "no such file", and "denied" is no matter of
+// keys.
+tl::unexpected<Error> failed_to(const std::string& what, const std::string& path) {
+  return failure(Errc::io, cannot(what, path).value().message);
+}
+
+// A signal is no answer.
+template <class Call>
+auto until_not_interrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) {
+    result = call();
+  }
+  return result;
+}
+
+FileDescriptor open_file(const std::string& path, int flags, mode_t mode = 0) {
+  return FileDescriptor(until_not_interrupted(
+      [&] { return openat(AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode); }));
+}
+
 // A new name is durable when its directory is.
 Result<void> sync_directory_of(const std::string& path) {
   size_t slash = path.rfind('/');
   std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  FileDescriptor fd(openat(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) {
+  FileDescriptor fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (!fd || until_not_interrupted([&] { return fsync(fd.get()); }) != 0) {
     return cannot("make durable the name of", path);
   }
   return {};
 }
 
 Result<FileDescriptor> create(const std::string& path) {
-  FileDescriptor fd(openat(AT_FDCWD, path.c_str(),
-                           O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  FileDescriptor fd = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
   if (!fd) {
     auto failed = cannot("create", path);
     if (errno == ENOENT) {
@@ -31,25 +51,21 @@ Result<FileDescriptor> create(const std::string& path) {
     }
     return failed;
   }
-  if (auto durable = sync_directory_of(path); !durable) {
-    return tl::unexpected(durable.error());
-  }
   return fd;
 }
 
 // O_NONBLOCK: a FIFO is refused by its type instead of waited for.
 int flags_of(StorageFile::Access access) {
-  return (access == StorageFile::Access::read ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY |
-         O_CLOEXEC;
+  return (access == StorageFile::Access::read ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY;
 }
 
 }  // namespace
 
 Result<StorageFile> StorageFile::open(const std::string& path, Access access, CreateState create) {
-  FileDescriptor fd(openat(AT_FDCWD, path.c_str(), flags_of(access) | O_NOFOLLOW));
+  FileDescriptor fd = open_file(path, flags_of(access) | O_NOFOLLOW);
   bool link = !fd && errno == ELOOP;
   if (link) {
-    fd.reset(openat(AT_FDCWD, path.c_str(), flags_of(access)));
+    fd = open_file(path, flags_of(access));
   }
   if (!fd && errno == ENOENT && create == CreateState::if_missing && access == Access::write) {
     auto created = vtpm::create(path);
@@ -72,16 +88,24 @@ Result<StorageFile> StorageFile::open(const std::string& path, Access access, Cr
                        " is neither a regular file (symbolic links to one are not followed) "
                        "nor a block device");
   }
-  return StorageFile(path, std::move(fd), block_device);
+  // Also when somebody else has made it, who may have been ended before this.
+  bool new_name = !block_device && status.st_size == 0 && access == Access::write;
+  if (auto durable = new_name ? sync_directory_of(path) : Result<void>(); !durable) {
+    return tl::unexpected(durable.error());
+  }
+  return StorageFile(path, std::move(fd), access, block_device);
 }
 
-StorageFile::StorageFile(std::string path, FileDescriptor file, bool block_device)
-    : path_(std::move(path)), file_(std::move(file)), block_device_(block_device) {}
+StorageFile::StorageFile(std::string path, FileDescriptor file, Access access, bool block_device)
+    : path_(std::move(path)),
+      file_(std::move(file)),
+      access_(access),
+      block_device_(block_device) {}
 
 Result<uint64_t> StorageFile::size() const {
   off_t end = lseek(file_.get(), 0, SEEK_END);
   if (end < 0) {
-    return cannot("find the size of", path_);
+    return failed_to("find the size of", path_);
   }
   return static_cast<uint64_t>(end);
 }
@@ -90,13 +114,12 @@ Result<Bytes> StorageFile::read(uint64_t offset, size_t size) const {
   Bytes bytes(size);
   size_t done = 0;
   while (done < size) {
-    ssize_t got =
-        pread(file_.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
+    ssize_t got = until_not_interrupted([&] {
+      return pread(file_.get(), bytes.data() + done, size - done,
+                   static_cast<off_t>(offset + done));
+    });
     if (got < 0) {
-      return cannot("read", path_);
+      return failed_to("read", path_);
     }
     if (got == 0) {
       break;
@@ -112,13 +135,12 @@ Result<void> StorageFile::write(uint64_t offset, ByteView bytes) {
     return there;
   }
   while (!bytes.empty()) {
-    ssize_t done = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (done < 0 && errno == EINTR) {
-      continue;
-    }
+    ssize_t done = until_not_interrupted([&] {
+      return pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
     if (done <= 0) {
       errno = done < 0 ? errno : EIO;
-      return cannot("write to", path_);
+      return failed_to("write to", path_);
     }
     bytes = bytes.subspan(static_cast<size_t>(done));
     offset += static_cast<uint64_t>(done);
@@ -129,7 +151,7 @@ Result<void> StorageFile::write(uint64_t offset, ByteView bytes) {
 Result<void> StorageFile::check_still_there() const {
   struct stat status {};
   if (fstat(file_.get(), &status) != 0) {
-    return cannot("examine", path_);
+    return failed_to("examine", path_);
   }
   if (status.st_nlink == 0) {
     return failure(Errc::io, path_ +
@@ -140,15 +162,16 @@ Result<void> StorageFile::check_still_there() const {
 }
 
 Result<void> StorageFile::resize(uint64_t size) {
-  if (ftruncate(file_.get(), static_cast<off_t>(size)) != 0) {
-    return cannot("resize", path_);
+  if (until_not_interrupted([&] { return ftruncate(file_.get(), static_cast<off_t>(size)); }) !=
+      0) {
+    return failed_to("resize", path_);
   }
   return {};
 }
 
 Result<void> StorageFile::make_durable() {
-  if (fdatasync(file_.get()) != 0) {
-    return cannot("make durable what was written to", path_);
+  if (until_not_interrupted([&] { return fdatasync(file_.get()); }) != 0) {
+    return failed_to("make durable what was written to", path_);
   }
   return {};
 }
@@ -158,7 +181,7 @@ Result<void> StorageFile::lock() {
     return {};
   }
   struct flock whole_file {};
-  whole_file.l_type = F_WRLCK;
+  whole_file.l_type = access_ == Access::read ? F_RDLCK : F_WRLCK;
   whole_file.l_whence = SEEK_SET;
   if (fcntl(file_.get(), F_OFD_SETLK, &whole_file) != 0) {
     if (errno == EAGAIN || errno == EACCES) {

@@ -9,7 +9,8 @@
 // is also claimed (O_EXCL), which keeps mkfs and mount away.
 //
 // Ownership: owns its descriptors. Threads: one at a time. Units: bytes.
-// Errors: of the operating system, with the path.
+// Errors: of the operating system, with the path. Once the file is open, whatever fails is io: what
+// cannot be read is never not_found. Calls that a signal interrupts are taken up again.
 #pragma once
 
 #include <string>
@@ -26,7 +27,7 @@ class StorageFile {
   enum class Access { read, write };
 
   // With CreateState::if_missing an empty file is made (0600) where there is none; the directory
-  // has to exist.
+  // has to exist. An empty file's name is made durable.
   static Result<StorageFile> open(const std::string& path, Access access, CreateState create);
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -41,13 +42,14 @@ class StorageFile {
   // What was written so far, and where it is.
   Result<void> make_durable();
 
-  // Locking twice is no error. Errors: busy.
+  // Shared with other readers if it was opened for reading. Locking twice is no error. Errors:
+  // busy.
   Result<void> lock();
   void unlock();
   [[nodiscard]] bool is_locked() const { return locked_; }
 
  private:
-  StorageFile(std::string path, FileDescriptor file, bool block_device);
+  StorageFile(std::string path, FileDescriptor file, Access access, bool block_device);
 
   [[nodiscard]] Result<void> check_still_there() const;
   [[nodiscard]] Result<void> claim();
@@ -55,6 +57,7 @@ class StorageFile {
   std::string path_;
   FileDescriptor file_;
   FileDescriptor claim_;  // of a block device, while locked
+  Access access_;
   bool block_device_;
   bool locked_ = false;
 };

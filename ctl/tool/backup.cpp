@@ -28,7 +28,7 @@ Result<StoredBlob> take_blob(DeviceClient& device, BlobName name, const SwtpmKey
   auto data = blob ? unwrap_migration_blob(*blob, key) : tl::unexpected(blob.error());
   if (blob && !data) {
     return tl::unexpected(device.error(
-        data.error().code, "the " + words_for(name) + " cannot be read: " + data.error().message +
+        data.error().code, "the " + in_words(name) + " cannot be read: " + data.error().message +
                                ". --migration-key says where the daemon's migration key comes "
                                "from"));
   }

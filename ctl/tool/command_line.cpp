@@ -258,6 +258,7 @@ class CommandLine {
     backup->add_option("FILE", raw_.file, "The state file to write")->required()->type_name("");
     add_backup_keys(backup);
     backup->add_flag("--volatile", raw_.with_volatile, "The volatile state too");
+    backup->add_flag("--replace", raw_.replace, "Also where FILE is there already");
     backup->add_option("--generations", raw_.generations, "Keep so many earlier ones as FILE.1 ...")
         ->check(CLI::Range(0u, kMostGenerations))
         ->default_str("0")
@@ -365,8 +366,8 @@ class CommandLine {
   CLI::App app_;
   Arguments raw_;
   std::vector<std::pair<std::string, std::string>> create_options_ = {
-      {"device", ""},       {"tpm", ""},           {"power", ""},
-      {"owner", ""},        {"group", ""},         {"mode", ""},
+      {"device", ""},       {"state", ""},         {"key", ""},          {"tpm", ""},
+      {"power", ""},        {"owner", ""},         {"group", ""},        {"mode", ""},
       {"control-user", ""}, {"control-group", ""}, {"migration-key", ""}};
   std::vector<std::string> set_;
   std::string startup_;

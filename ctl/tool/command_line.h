@@ -76,7 +76,7 @@ struct Arguments {
   std::string new_key;
   std::string migration_key;
   bool remove_key = false;     // state rekey
-  bool replace = false;        // state import, state export
+  bool replace = false;        // state import, export, backup
   bool with_volatile = false;  // state backup
   bool no_volatile = false;    // state restore
   uint32_t generations = 0;    // state backup

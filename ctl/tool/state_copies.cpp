@@ -53,7 +53,7 @@ Result<void> compare(const std::vector<StoredBlob>& state, StateStore& reopened)
     bool same = wanted == nullptr ? !read : read && *read == wanted->data;
     if (!same) {
       return failure(Errc::corrupt, "what was read back from " + reopened.describe() +
-                                        " is not what was written (" + words_for(name) +
+                                        " is not what was written (" + in_words(name) +
                                         "); the storage cannot be trusted");
     }
   }

@@ -86,6 +86,8 @@ std::string condition_of(const BlobScan& scan, size_t slot) {
       return "of another key";
     case SlotCondition::damaged:
       return "damaged: " + here.reason;
+    case SlotCondition::unreadable:
+      return "unreadable: " + here.reason;
     case SlotCondition::good:
       break;
   }

@@ -96,8 +96,10 @@ SealingKey LocationKey::sealing() const {
   return copy_of(sealing_);
 }
 
-Result<std::unique_ptr<StateStore>> open_location(const Location& location, const LocationKey& key,
-                                                  CreateState create) {
+namespace {
+
+Result<std::unique_ptr<StateStore>> open_store(const Location& location, const LocationKey& key,
+                                               CreateState create, StorageFile::Access access) {
   auto as_store = [](auto store) -> std::unique_ptr<StateStore> { return store; };
   if (location.kind == LocationKind::directory) {
     return DirStore::open(location.path, create, Sync::full, key.swtpm()).map(as_store);
@@ -106,22 +108,21 @@ Result<std::unique_ptr<StateStore>> open_location(const Location& location, cons
     return LinearStore::open(location.path, create, location.version, key.swtpm()).map(as_store);
   }
   FileStoreOptions options;
+  options.access = access;
   options.create = create;
   options.key = key.sealing();
   return FileStore::open(location.path, std::move(options)).map(as_store);
 }
 
-std::string words_for(BlobName name) {
-  std::string version = name.version == TpmVersion::tpm20 ? " of a TPM 2.0" : " of a TPM 1.2";
-  switch (name.kind) {
-    case BlobKind::permanent:
-      return "permanent state" + version;
-    case BlobKind::volatile_state:
-      return "volatile state" + version;
-    case BlobKind::savestate:
-      return "saved state" + version;
-  }
-  return {};
+}  // namespace
+
+Result<std::unique_ptr<StateStore>> open_location(const Location& location, const LocationKey& key,
+                                                  CreateState create) {
+  return open_store(location, key, create, StorageFile::Access::write);
+}
+
+Result<std::unique_ptr<StateStore>> open_source(const Location& location, const LocationKey& key) {
+  return open_store(location, key, CreateState::never, StorageFile::Access::read);
 }
 
 std::array<BlobName, 6> all_blob_names() {

@@ -54,9 +54,8 @@ class LocationKey {
 // The store at a location, not locked yet.
 Result<std::unique_ptr<StateStore>> open_location(const Location& location, const LocationKey& key,
                                                   CreateState create);
-
-// "permanent state of a TPM 2.0"
-std::string words_for(BlobName name);
+// Likewise, to take the state from there: of a file, nothing is asked but that it can be read.
+Result<std::unique_ptr<StateStore>> open_source(const Location& location, const LocationKey& key);
 
 // All that a store may keep, in the order in which it is to be stored.
 std::array<BlobName, 6> all_blob_names();

@@ -4,6 +4,7 @@
 #include "ctl/tool/fresh_identity.h"
 #include "ctl/tool/response_codes.h"
 #include "ctl/tool/verbs.h"
+#include "engine/state_file_format.h"
 
 namespace vtpm::verb {
 namespace {
@@ -27,7 +28,7 @@ Location backup_file(const Arguments& arguments) {
 
 void print_blobs(const std::vector<StoredBlob>& blobs, Host& host) {
   for (const StoredBlob& blob : blobs) {
-    host.out << words_for(blob.name) << ": " << blob.data.size() << " bytes\n";
+    host.out << in_words(blob.name) << ": " << blob.data.size() << " bytes\n";
   }
 }
 
@@ -37,7 +38,7 @@ Result<std::vector<StoredBlob>> read_backup(const Arguments& arguments) {
   if (!key) {
     return tl::unexpected(key.error());
   }
-  auto store = open_location(backup_file(arguments), *key, CreateState::never);
+  auto store = open_source(backup_file(arguments), *key);
   return store ? take_state(**store) : tl::unexpected(store.error());
 }
 
@@ -88,7 +89,10 @@ Result<void> state_backup(const Arguments& arguments, DeviceClient& device, Host
   auto open = [&](const Location& place, CreateState create) {
     return open_location(place, *key, create);
   };
-  auto put = put_state_file(*state, backup_file(arguments), Replace::always, open, [&] {
+  // A file that is there may be the state of another TPM: it is replaced when that is asked for.
+  bool replace = arguments.replace || arguments.generations > 0;
+  auto put = put_state_file(*state, backup_file(arguments),
+                            replace ? Replace::always : Replace::never, open, [&] {
     return shift_generations(arguments.file, arguments.generations);
   });
   if (put) {

@@ -3,6 +3,7 @@
 #include "ctl/tool/state_copies.h"
 #include "ctl/tool/state_inspection.h"
 #include "ctl/tool/verbs.h"
+#include "engine/state_file_format.h"
 #include "engine/file_store.h"
 
 namespace vtpm::verb {
@@ -37,7 +38,7 @@ Error with_remedy(Error error) {
 
 Result<void> move_between(const Place& from, const Place& to, const Arguments& arguments,
                           Host& host) {
-  auto source = open_location(from.where, from.key, CreateState::never);
+  auto source = open_source(from.where, from.key);
   auto state = source ? take_state(**source) : tl::unexpected(source.error());
   if (!state) {
     return tl::unexpected(with_remedy(state.error()));
@@ -58,7 +59,7 @@ Result<void> move_between(const Place& from, const Place& to, const Arguments& a
     return tl::unexpected(with_remedy(put.error()));
   }
   for (const StoredBlob& blob : *state) {
-    host.out << words_for(blob.name) << ": " << blob.data.size() << " bytes\n";
+    host.out << in_words(blob.name) << ": " << blob.data.size() << " bytes\n";
   }
   return {};
 }

@@ -12,6 +12,9 @@ int main(int argc, char** argv) {
   size_t count = 0;
   for (int i = 1; i < argc; ++i) {
     for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
+      if (entry.is_directory()) {
+        continue;  // another fuzzer's
+      }
       std::ifstream file(entry.path(), std::ios::binary);
       std::string input(std::istreambuf_iterator<char>(file), {});
       std::cout << entry.path().filename().string() << std::endl;  // before it is run

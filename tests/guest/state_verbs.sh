@@ -110,6 +110,10 @@ step "a restore goes on as the same TPM, where the backup was taken"
 expect_exit 0 tpm2_pcrextend 16:sha256="$(printf 'ab%.0s' {1..32})"
 pcr=$(tpm2_pcrread sha256:16)
 ctl 0 state backup vtpm0 "$WORK/now" --volatile
+ctl 1 state backup vtpm0 "$WORK/now" --volatile
+expect_output 'holds the state of a TPM already; --replace'
+ctl 0 state backup vtpm0 "$WORK/now" --volatile --replace
+chmod 400 "$WORK/now"
 tpm2_pcrreset 16
 ctl 2 state restore vtpm0 "$WORK/now"
 expect_output 'fresh-identity'

@@ -1,11 +1,13 @@
 #include "tests/support/file_faults.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace vtpm {
 namespace {
@@ -20,10 +22,28 @@ size_t at_most(size_t size) {
   return the_faults == nullptr ? size : std::min(size, the_faults->largest_write());
 }
 
-void note(FileChange change) {
+// Power is cut in memory alone: what the machine's own disk has is of no interest, and it is slow.
+bool keeps_the_disk() {
+  return the_faults != nullptr;
+}
+
+template <class Change>
+void note(Change change) {
   if (the_faults != nullptr) {
     the_faults->note(std::move(change));
   }
+}
+
+std::string last_name(const char* path) {
+  std::string name = path;
+  return name.substr(name.rfind('/') + 1);
+}
+
+// Of an open file: its number, and whether it is a directory.
+std::pair<uint64_t, bool> identity(int fd) {
+  struct stat status {};
+  fstat(fd, &status);
+  return {status.st_ino, S_ISDIR(status.st_mode)};
 }
 
 }  // namespace
@@ -64,10 +84,22 @@ ssize_t __real_pwrite(int fd, const void* data, size_t size, off_t offset);
 int __real_ftruncate(int fd, off_t size);
 int __real_fdatasync(int fd);
 int __real_renameat(int from_directory, const char* from, int to_directory, const char* to);
+int __real_unlinkat(int directory, const char* path, int flags);
 
 // As the C library declares it, but with the mode that its callers pass whenever it matters.
 int __wrap_openat(int directory, const char* path, int flags, mode_t mode) {
-  return vtpm::strikes_here("openat") ? -1 : __real_openat(directory, path, flags, mode);
+  if (vtpm::strikes_here("openat")) {
+    return -1;
+  }
+  int fd = __real_openat(directory, path, flags, mode);
+  if (fd >= 0 && (flags & O_EXCL) != 0) {
+    vtpm::note(vtpm::DirectoryChange{vtpm::DirectoryChange::Kind::create,
+                                     vtpm::last_name(path),
+                                     {},
+                                     vtpm::identity(fd).first,
+                                     {}});
+  }
+  return fd;
 }
 
 ssize_t __wrap_read(int fd, void* data, size_t size) {
@@ -78,7 +110,16 @@ ssize_t __wrap_write(int fd, const void* data, size_t size) {
   if (vtpm::strikes_here("write")) {
     return -1;
   }
-  return __real_write(fd, data, vtpm::at_most(size));
+  ssize_t done = __real_write(fd, data, vtpm::at_most(size));
+  if (done > 0) {
+    vtpm::ByteView written(static_cast<const std::byte*>(data), static_cast<size_t>(done));
+    vtpm::note(vtpm::DirectoryChange{vtpm::DirectoryChange::Kind::write,
+                                     {},
+                                     {},
+                                     vtpm::identity(fd).first,
+                                     vtpm::Bytes(written.begin(), written.end())});
+  }
+  return done;
 }
 
 ssize_t __wrap_pread(int fd, void* data, size_t size, off_t offset) {
@@ -92,8 +133,8 @@ ssize_t __wrap_pwrite(int fd, const void* data, size_t size, off_t offset) {
   ssize_t done = __real_pwrite(fd, data, vtpm::at_most(size), offset);
   if (done > 0) {
     vtpm::ByteView written(static_cast<const std::byte*>(data), static_cast<size_t>(done));
-    vtpm::note({vtpm::FileChange::Kind::write, static_cast<uint64_t>(offset),
-                vtpm::Bytes(written.begin(), written.end())});
+    vtpm::note(vtpm::FileChange{vtpm::FileChange::Kind::write, static_cast<uint64_t>(offset),
+                                vtpm::Bytes(written.begin(), written.end())});
   }
   return done;
 }
@@ -102,7 +143,7 @@ int __wrap_ftruncate(int fd, off_t size) {
   if (vtpm::strikes_here("ftruncate")) {
     return -1;
   }
-  vtpm::note({vtpm::FileChange::Kind::resize, static_cast<uint64_t>(size), {}});
+  vtpm::note(vtpm::FileChange{vtpm::FileChange::Kind::resize, static_cast<uint64_t>(size), {}});
   return __real_ftruncate(fd, size);
 }
 
@@ -110,17 +151,41 @@ int __wrap_fdatasync(int fd) {
   if (vtpm::strikes_here("fdatasync")) {
     return -1;
   }
-  vtpm::note({vtpm::FileChange::Kind::sync, 0, {}});
-  return __real_fdatasync(fd);
+  vtpm::note(vtpm::FileChange{vtpm::FileChange::Kind::sync, 0, {}});
+  return vtpm::keeps_the_disk() ? 0 : __real_fdatasync(fd);
 }
 
 int __wrap_fsync(int fd) {
-  return vtpm::strikes_here("fsync") ? -1 : __real_fsync(fd);
+  if (vtpm::strikes_here("fsync")) {
+    return -1;
+  }
+  using Kind = vtpm::DirectoryChange::Kind;
+  auto [number, directory] = vtpm::identity(fd);
+  vtpm::note(vtpm::DirectoryChange{
+      directory ? Kind::sync_directory : Kind::sync_file, {}, {}, number, {}});
+  return vtpm::keeps_the_disk() ? 0 : __real_fsync(fd);
 }
 
 int __wrap_renameat(int from_directory, const char* from, int to_directory, const char* to) {
-  return vtpm::strikes_here("renameat") ? -1
-                                        : __real_renameat(from_directory, from, to_directory, to);
+  if (vtpm::strikes_here("renameat")) {
+    return -1;
+  }
+  int result = __real_renameat(from_directory, from, to_directory, to);
+  if (result == 0) {
+    vtpm::note(vtpm::DirectoryChange{
+        vtpm::DirectoryChange::Kind::rename, vtpm::last_name(to), vtpm::last_name(from), 0, {}});
+  }
+  return result;
+}
+
+// Only watched: a leftover that cannot be removed is nobody's failure.
+int __wrap_unlinkat(int directory, const char* path, int flags) {
+  int result = __real_unlinkat(directory, path, flags);
+  if (result == 0) {
+    vtpm::note(vtpm::DirectoryChange{
+        vtpm::DirectoryChange::Kind::unlink, vtpm::last_name(path), {}, 0, {}});
+  }
+  return result;
 }
 }
 // NOLINTEND(bugprone-reserved-identifier)

@@ -3,7 +3,7 @@
 //
 // Works where the linker was told to wrap the calls (tests/CMakeLists.txt: unit_tests), so the code
 // under test is the code that is shipped. While a FileFaults lives it also lists the calls in
-// order. Threads: one test thread.
+// order, and nothing waits for the disk. Threads: one test thread.
 #pragma once
 
 #include <limits>
@@ -18,6 +18,15 @@ namespace vtpm {
 struct FileChange {
   enum class Kind { write, resize, sync } kind;
   uint64_t offset = 0;  // resize: the new size
+  Bytes data;
+};
+
+// The same for files that are made, written from their beginning, renamed and removed.
+struct DirectoryChange {
+  enum class Kind { create, write, sync_file, rename, unlink, sync_directory } kind;
+  std::string name;   // without its directory
+  std::string from;   // rename
+  uint64_t file = 0;  // create, write, sync_file: the operating system's number
   Bytes data;
 };
 
@@ -43,12 +52,18 @@ class FileFaults {
   // Of pwrite, ftruncate and fdatasync, in their order.
   [[nodiscard]] const std::vector<FileChange>& changes() const { return changes_; }
 
+  // Of openat with O_CREAT, write, fsync, renameat and unlinkat, in their order.
+  [[nodiscard]] const std::vector<DirectoryChange>& directory_changes() const {
+    return directory_changes_;
+  }
+
   // -- for the wrapped calls --
 
   // True when this call is to fail; errno is set then.
   bool strikes(const char* call);
   [[nodiscard]] size_t largest_write() const { return largest_write_; }
   void note(FileChange change) { changes_.push_back(std::move(change)); }
+  void note(DirectoryChange change) { directory_changes_.push_back(std::move(change)); }
 
  private:
   const int failing_call_;
@@ -56,6 +71,7 @@ class FileFaults {
   size_t largest_write_ = std::numeric_limits<size_t>::max();
   std::vector<std::string> calls_;
   std::vector<FileChange> changes_;
+  std::vector<DirectoryChange> directory_changes_;
 };
 
 }  // namespace vtpm

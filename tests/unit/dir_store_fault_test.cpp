@@ -156,6 +156,20 @@ TEST_F(DirStoreFaults, FailedReadAtLoad_IsAnIoErrorWithItsReason) {
   EXPECT_THAT(blob.error().message, HasSubstr("Input/output error"));
 }
 
+// A socket in the file's place, a device that went away, a server that forgot the file.
+TEST_F(DirStoreFaults, FileThatIsThereAndFails_IsNeverNotThere) {
+  must(store_->store(kPermanent, as_bytes("state")));
+  for (auto [point, reason] : {std::pair{1, ENXIO}, {1, ENODEV}, {2, ENXIO}, {2, ENOENT}}) {
+    FileFaults faults(point, reason);
+
+    auto blob = store_->load(kPermanent);
+
+    ASSERT_FALSE(blob.has_value());
+    EXPECT_EQ(blob.error().code, Errc::io) << "fault at call " << point;
+    EXPECT_THAT(blob.error().message, HasSubstr(std::system_category().message(reason)));
+  }
+}
+
 TEST_F(DirStoreFaults, RemoveThatIsNotDurable_IsReported) {
   must(store_->store(kPermanent, as_bytes("state")));
   FileFaults faults(1, EIO);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <limits>
 
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
@@ -37,6 +38,11 @@ class FileStoreTest : public testing::Test {
     options.key = std::move(key);
     options.tell = [this](const std::string& text) { told_.push_back(text); };
     return FileStore::open(path_, std::move(options)).value();
+  }
+  static FileStoreOptions options_for_reading() {
+    FileStoreOptions options;
+    options.access = StorageFile::Access::read;
+    return options;
   }
   // As a process does that serves.
   std::unique_ptr<FileStore> open_and_lock(SealingKey key = {}) {
@@ -302,6 +308,18 @@ TEST_F(FileStoreTest, NewerFormat_IsRefusedAndNeverTouched) {
   EXPECT_EQ(directory_.read("state"), before);
 }
 
+TEST_F(FileStoreTest, NumberThatNoneIsAbove_RefusesWhatWouldBeTheOlderState) {
+  must(open_and_lock()->store(kPermanent, as_bytes("state")));
+  StateFileHeader header = decode_header(as_bytes(directory_.read("state"))).value();
+  Slot forged{.epoch = header.epoch, .sequence = std::numeric_limits<uint64_t>::max(), .length = 6};
+  change(slot_offset(0, 1), encode_slot(forged, as_bytes("forged"), {}).value());
+
+  auto stored = open_and_lock()->store(kPermanent, as_bytes("next"));
+
+  ASSERT_FALSE(stored.has_value());
+  EXPECT_EQ(stored.error().code, Errc::corrupt);
+}
+
 TEST_F(FileStoreTest, LinkToAFile_IsRefused) {
   directory_.write("elsewhere", "");
   std::filesystem::create_symlink(directory_ / "elsewhere", path_);
@@ -430,6 +448,19 @@ TEST_F(FileStoreTest, RekeyToNone_TakesTheSealAway) {
 }
 
 // -- Lock --
+
+// A backup on a medium that cannot be written.
+TEST_F(FileStoreTest, OpenedForReading_SharesWithReadersAndKeepsWritersOut) {
+  must(open_and_lock()->store(kPermanent, as_bytes("state")));
+  auto first = FileStore::open(path_, options_for_reading()).value();
+  auto second = FileStore::open(path_, options_for_reading()).value();
+
+  EXPECT_TRUE(first->lock().has_value());
+  EXPECT_TRUE(second->lock().has_value());
+  EXPECT_EQ(second->load(kPermanent).value(), to_bytes("state"));
+  EXPECT_EQ(open()->lock().error().code, Errc::busy);
+  EXPECT_FALSE(first->store(kPermanent, as_bytes("x")).has_value());
+}
 
 TEST_F(FileStoreTest, SecondStore_CannotHaveTheLock) {
   auto first = open_and_lock();
