@@ -26,6 +26,16 @@ failed() {
     expect_output "$why"
     expect_eq "$(tpm_send 80010000000c0000017b0008)" 80010000000a00000101 "the answer in failure"
 }
+# The backup loaded into the TPM that has failed; it is what the next daemon finds.
+mend() {
+    expect_exit 0 vtpmctl state load vtpm0 --permanent "$WORK/backup"
+    expect_exit 0 vtpmctl power on vtpm0 --startup clear
+    expect_index secret
+    stop_vtpmd vtpm0
+    start_vtpmd vtpm0 --state "file:$STATE" --key "$GOOD"
+    expect_index secret
+    stop_vtpmd vtpm0
+}
 # slot BLOB COPY: the offset of a slot (docs/state_format.md).
 slot() { echo $((8192 + (2 * $1 + $2) * 262144)); }
 damage() { printf 'damage' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
@@ -99,25 +109,13 @@ damage "$STATE" $(($(slot 0 0) + 200))
 damage "$STATE" $(($(slot 0 1) + 200))
 failed 'permanent state of a TPM 2.0 in .* is damaged: its checksum does not fit' --state "file:$STATE" --key "$GOOD"
 expect_exit 1 vtpmctl power on vtpm0
-expect_exit 0 vtpmctl state load vtpm0 --permanent "$WORK/backup"
-expect_exit 0 vtpmctl power on vtpm0 --startup clear
-expect_index secret
-stop_vtpmd vtpm0
-start_vtpmd vtpm0 --state "file:$STATE" --key "$GOOD"
-expect_index secret
-stop_vtpmd vtpm0
+mend
 
 step "both headers damaged: the same"
 damage "$STATE" 20
 damage "$STATE" $((4096 + 20))
 failed 'is damaged: .* in either copy' --state "file:$STATE" --key "$GOOD"
-expect_exit 0 vtpmctl state load vtpm0 --permanent "$WORK/backup"
-expect_exit 0 vtpmctl power on vtpm0 --startup clear
-expect_index secret
-stop_vtpmd vtpm0
-start_vtpmd vtpm0 --state "file:$STATE" --key "$GOOD"
-expect_index secret
-stop_vtpmd vtpm0
+mend
 
 step "something else under that name is never touched"
 echo 'a letter' >"$WORK/letter"

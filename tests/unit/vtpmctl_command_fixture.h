@@ -43,6 +43,16 @@ class VtpmctlCommand : public testing::Test {
               err_};
     return run_command(*parsed.arguments, host);
   }
+  // `vtpmctl state WORDS...`, with what it said alone in out_ and err_.
+  int state(const std::vector<std::string>& words) {
+    std::vector<const char*> all{"state"};
+    for (const std::string& word : words) {
+      all.push_back(word.c_str());
+    }
+    out_.str("");
+    err_.str("");
+    return run(all);
+  }
   std::string path(const char* name) const { return (root_ / name).string(); }
 
   TemporaryDirectory directory_;

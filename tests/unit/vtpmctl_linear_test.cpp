@@ -24,15 +24,6 @@ constexpr BlobName kPermanent12{TpmVersion::tpm12, BlobKind::permanent};
 
 class LinearVerb : public VtpmctlCommand {
  protected:
-  int state(const std::vector<std::string>& words) {
-    std::vector<const char*> all{"state"};
-    for (const std::string& word : words) {
-      all.push_back(word.c_str());
-    }
-    out_.str("");
-    err_.str("");
-    return run(all);
-  }
   void put(const std::string& text, BlobName name, ByteView data) {
     auto store =
         open_location(find_location(text, instances_).value(), {}, CreateState::if_missing).value();

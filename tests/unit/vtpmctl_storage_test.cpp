@@ -46,15 +46,6 @@ class StorageVerb : public VtpmctlCommand {
   void configure(const std::string& name, const std::string& settings) {
     directory_.write("etc/" + name + ".toml", settings);
   }
-  int state(const std::vector<std::string>& words) {
-    std::vector<const char*> all{"state"};
-    for (const std::string& word : words) {
-      all.push_back(word.c_str());
-    }
-    out_.str("");
-    err_.str("");
-    return run(all);
-  }
   nlohmann::json inspected(const std::string& text) {
     EXPECT_EQ(state({"inspect", text, "--json"}), 0) << err_.str();
     return nlohmann::json::parse(out_.str());
