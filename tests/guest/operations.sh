@@ -51,6 +51,27 @@ expect_output 'saved blobs are encrypted'
 ctl 0 state save web03 --permanent "$WORK/p" --json
 expect_eq "$(jq '.[0].encrypted' "$OUTPUT")" true "whether the blob is encrypted"
 
+step "a state that is sealed: with a key of root's, and with a credential"
+mkdir -m 700 /etc/vtpm/keys
+head -c 32 /dev/urandom >/etc/vtpm/keys/web04
+ctl 0 create web04 --key file=/etc/vtpm/keys/web04,format=binary
+ctl 0 start web04
+ctl 0 state inspect web04
+expect_output 'sealed +with a key .AES-256-GCM.'
+mkdir -p /etc/systemd/system/vtpm@web05.service.d
+printf '[Service]\nLoadCredential=state:%s\n' "$WORK/key" >/etc/systemd/system/vtpm@web05.service.d/key.conf
+systemctl daemon-reload
+ctl 1 create web05 --key credential=state,format=binary
+expect_output 'LoadCredential=state:PATH'
+expect_exit 0 systemd-run --quiet --wait --pipe --collect -p "LoadCredential=state:$WORK/key" \
+    vtpmctl create web05 --key credential=state,format=binary
+ctl 0 start web05
+ctl 0 status web05
+expect_output 'phase +on, started'
+ctl 0 state backup web05 "$WORK/backup" --key file=/etc/vtpm/keys/web04,format=binary
+ctl 0 state inspect "file:$WORK/backup"
+expect_output 'sealed +with a key .AES-256-GCM.'
+
 step "numbers stay over restarts, also when they come up in another order"
 number() { stat -Lc '%Hr:%Lr' "/dev/vtpm/by-name/$1"; }
 one=$(number web01) two=$(number web02)
