@@ -31,12 +31,15 @@ FileDescriptor open_file(const std::string& path, int flags, mode_t mode = 0) {
       [&] { return openat(AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode); }));
 }
 
-// A new name is durable when its directory is.
-Result<void> sync_directory_of(const std::string& path) {
+// A new name is durable when its directory is. One that may be entered and not read (0711), or that
+// the sandbox hides, is made so with the whole file system.
+Result<void> make_name_durable(const std::string& path, const FileDescriptor& file) {
   size_t slash = path.rfind('/');
-  std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  FileDescriptor fd = open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (!fd || until_not_interrupted([&] { return fsync(fd.get()); }) != 0) {
+  std::string name = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  FileDescriptor directory = open_file(name, O_RDONLY | O_DIRECTORY);
+  bool hidden = !directory && (errno == EACCES || errno == EPERM);
+  auto sync = [&] { return hidden ? syncfs(file.get()) : fsync(directory.get()); };
+  if (until_not_interrupted(sync) != 0) {
     return cannot("make durable the name of", path);
   }
   return {};
@@ -90,7 +93,7 @@ Result<StorageFile> StorageFile::open(const std::string& path, Access access, Cr
   }
   // Also when somebody else has made it, who may have been ended before this.
   bool new_name = !block_device && status.st_size == 0 && access == Access::write;
-  if (auto durable = new_name ? sync_directory_of(path) : Result<void>(); !durable) {
+  if (auto durable = new_name ? make_name_durable(path, fd) : Result<void>(); !durable) {
     return tl::unexpected(durable.error());
   }
   return StorageFile(path, std::move(fd), access, block_device);

@@ -92,6 +92,20 @@ step "a service manager is told by a daemon that can open no socket"
 expect_exit 0 python3 "$LIB/ready.py" "dir:$WORK/fresh" "$WORK/notify"
 expect_output '^exit 0$'
 
+step "a state file in a directory that only root may write, and the user not even list"
+chmod 0711 "$STATES"
+start_vtpmd vtpm0 --state "file:$STATES/file" --user nobody
+expect_eq "$(stat -c '%u %a' "$STATES/file")" "$NOBODY 600" "the state file"
+expect_unprivileged vtpm0
+stop_vtpmd vtpm0
+truncate -s 0 "$STATES/file" # as a run leaves it that ended before its first commit
+start_vtpmd vtpm0 --state "file:$STATES/file" --user nobody
+stop_vtpmd vtpm0
+chown daemon "$STATES/file"
+expect_exit 1 vtpmd --device vtpm0 --state "file:$STATES/file" --user nobody
+expect_output "$STATES/file: Permission denied.*chown -R nobody"
+chmod 0755 "$STATES"
+
 step "state that belongs to somebody else is refused in words, and no node is left"
 mkdir -m 0700 "$STATES/b"
 echo secret >"$STATES/b/tpm2-00.permall"

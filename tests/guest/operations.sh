@@ -72,6 +72,24 @@ ctl 0 state backup web05 "$WORK/backup" --key file=/etc/vtpm/keys/web04,format=b
 ctl 0 state inspect "file:$WORK/backup"
 expect_output 'sealed +with a key .AES-256-GCM.'
 
+step "a state on a block device"
+modprobe loop
+truncate -s 4M "$WORK/volume"
+volume=$(losetup --find --show "$WORK/volume")
+chown vtpm "$volume"
+mkdir -p /etc/systemd/system/vtpm@web06.service.d
+printf '[Service]\nDeviceAllow=%s rw\n' "$volume" >/etc/systemd/system/vtpm@web06.service.d/volume.conf
+systemctl daemon-reload
+ctl 0 create web06 --state "file:$volume"
+ctl 0 start web06
+ctl 0 status web06
+expect_output 'phase +on, started'
+expect_exit 1 mkfs.ext4 -q "$volume"
+ctl 1 destroy web06 --yes
+expect_output 'keep-state'
+ctl 0 destroy web06 --yes --keep-state
+losetup -d "$volume"
+
 step "numbers stay over restarts, also when they come up in another order"
 number() { stat -Lc '%Hr:%Lr' "/dev/vtpm/by-name/$1"; }
 one=$(number web01) two=$(number web02)
