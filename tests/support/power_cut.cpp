@@ -110,8 +110,7 @@ DiskImage DiskImage::of(const std::string& path) {
 void DiskImage::write_to(const std::string& path) const {
   // A new file: of one that is made empty and written again, file systems wait for the disk.
   std::filesystem::remove(path);
-  FileDescriptor fd(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));  // NOLINT
+  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));  // NOLINT
   if (!fd || ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) {
     throw std::runtime_error("cannot make " + path);
   }
@@ -178,17 +177,15 @@ void DiskImage::apply(const FileChange& change, const Arrives& arrives) {
   }
 }
 
-void power_cut(const DiskImage& before, std::span<const FileChange> changes,
-               const std::function<void(const DiskImage&)>& found) {
-  std::mt19937 random(kSeed);
-  DiskImage durable = before;
-  auto synced = std::ranges::find(changes.rbegin(), changes.rend(), FileChange::Kind::sync,
-                                  &FileChange::kind);
-  size_t safe = static_cast<size_t>(changes.rend() - synced);
-  run_changes(durable, changes.first(safe), std::vector<bool>(safe, true));
-  std::span<const FileChange> lost = changes.subspan(safe);
-  std::vector<FileChange> backwards(lost.rbegin(), lost.rend());
+namespace {
 
+using FoundImage = std::function<void(const DiskImage&)>;
+using Changes = std::span<const FileChange>;
+
+// Changes that were lost whole; those that were not may have arrived in either order.
+void show_subsets(const DiskImage& durable, Changes lost, std::mt19937& random,
+                  const FoundImage& found) {
+  const std::vector<FileChange> backwards(lost.rbegin(), lost.rend());
   for (const auto& subset : subsets_of(lost.size(), random)) {
     DiskImage image = durable;
     run_changes(image, lost, subset);
@@ -199,6 +196,11 @@ void power_cut(const DiskImage& before, std::span<const FileChange> changes,
       found(image);
     }
   }
+}
+
+// One write torn, and all others there or none of them.
+void show_tears(const DiskImage& durable, Changes lost, std::mt19937& random,
+                const FoundImage& found) {
   for (size_t torn = 0; torn < lost.size(); ++torn) {
     const FileChange& write = lost[torn];
     for (const auto& tear : tears_of(sectors_of(write.offset, write.data.size()), random)) {
@@ -212,7 +214,11 @@ void power_cut(const DiskImage& before, std::span<const FileChange> changes,
       }
     }
   }
-  // Pieces of everything.
+}
+
+// Pieces of everything.
+void show_pieces(const DiskImage& durable, Changes lost, std::mt19937& random,
+                 const FoundImage& found) {
   for (size_t i = 0; i < kRandomTears && lost.size() > 1; ++i) {
     DiskImage image = durable;
     for (const FileChange& change : lost) {
@@ -220,6 +226,22 @@ void power_cut(const DiskImage& before, std::span<const FileChange> changes,
     }
     found(image);
   }
+}
+
+}  // namespace
+
+void power_cut(const DiskImage& before, std::span<const FileChange> changes,
+               const std::function<void(const DiskImage&)>& found) {
+  std::mt19937 random(kSeed);
+  DiskImage durable = before;
+  auto synced = std::ranges::find(changes.rbegin(), changes.rend(), FileChange::Kind::sync,
+                                  &FileChange::kind);
+  size_t safe = static_cast<size_t>(changes.rend() - synced);
+  run_changes(durable, changes.first(safe), std::vector<bool>(safe, true));
+  Changes lost = changes.subspan(safe);
+  show_subsets(durable, lost, random, found);
+  show_tears(durable, lost, random, found);
+  show_pieces(durable, lost, random, found);
 }
 
 // -- A directory --
@@ -329,55 +351,74 @@ void DirectoryImage::write_to(const std::string& path) const {
     std::filesystem::remove_all(entry.path());
   }
   for (const auto& [name, content] : files) {
-    std::ofstream(path + "/" + name, std::ios::binary)
+    std::ofstream(std::filesystem::path(path) / name, std::ios::binary)
         .write(reinterpret_cast<const char*>(content.data()),  // NOLINT
                static_cast<std::streamsize>(content.size()));
   }
 }
 
+namespace {
+
+// What the changes have come to: what is durable, what was written, and the changes of names that
+// are neither lost nor durable.
+struct Undecided {
+  Directory durable;
+  Directory written;
+  std::vector<Numbered> names;
+};
+
+void follow(Undecided& disk, const Numbered& next) {
+  using Kind = DirectoryChange::Kind;
+  const DirectoryChange& change = *next.change;
+  if (Directory::is_of_names(change)) {
+    disk.names.push_back(next);
+  }
+  if (change.kind == Kind::create) {
+    disk.durable.contents_.emplace_back();
+    disk.written.contents_.emplace_back();
+  } else if (change.kind == Kind::write) {
+    Bytes& content = disk.written.contents_.at(next.file);
+    content.insert(content.end(), change.data.begin(), change.data.end());
+  } else if (change.kind == Kind::sync_file) {
+    disk.durable.contents_.at(next.file) = disk.written.contents_.at(next.file);
+  } else if (change.kind == Kind::sync_directory) {
+    for (const Numbered& name : disk.names) {
+      disk.durable.apply_to_names(*name.change, name.file);
+    }
+    disk.names.clear();
+  }
+}
+
+DirectoryImage image_of(const Directory& names, const Undecided& disk, Left left) {
+  DirectoryImage image;
+  for (const auto& [name, file] : names.names_) {
+    const Bytes& safe = disk.durable.contents_.at(file);
+    const Bytes& all = disk.written.contents_.at(file);
+    image.files[name] = safe == all ? safe : left_of(safe, all, left);
+  }
+  return image;
+}
+
+}  // namespace
+
 void power_cut(const DirectoryImage& before, std::span<const DirectoryChange> changes,
                const std::function<void(const DirectoryImage&)>& found) {
-  using Kind = DirectoryChange::Kind;
   std::mt19937 random(kSeed);
-  Directory durable(before);
-  Directory written = durable;
-  std::vector<Numbered> pending;  // changes of names
-  for (const Numbered& next : with_numbers(durable, changes)) {
-    const DirectoryChange& change = *next.change;
-    if (Directory::is_of_names(change)) {
-      pending.push_back(next);
-    }
-    if (change.kind == Kind::create) {
-      durable.contents_.emplace_back();
-      written.contents_.emplace_back();
-    } else if (change.kind == Kind::write) {
-      Bytes& content = written.contents_.at(next.file);
-      content.insert(content.end(), change.data.begin(), change.data.end());
-    } else if (change.kind == Kind::sync_file) {
-      durable.contents_.at(next.file) = written.contents_.at(next.file);
-    } else if (change.kind == Kind::sync_directory) {
-      for (const Numbered& name : pending) {
-        durable.apply_to_names(*name.change, name.file);
-      }
-      pending.clear();
-    }
+  const Directory begin(before);
+  Undecided disk{begin, begin, {}};
+  for (const Numbered& next : with_numbers(begin, changes)) {
+    follow(disk, next);
   }
-  for (const auto& subset : subsets_of(pending.size(), random)) {
-    Directory names = durable;
-    for (size_t i = 0; i < pending.size(); ++i) {
+  for (const auto& subset : subsets_of(disk.names.size(), random)) {
+    Directory names = disk.durable;
+    for (size_t i = 0; i < disk.names.size(); ++i) {
       if (subset.at(i)) {
-        names.apply_to_names(*pending[i].change, pending[i].file);
+        names.apply_to_names(*disk.names[i].change, disk.names[i].file);
       }
     }
     for (Left left :
          {Left::durable, Left::everything, Left::first_sector, Left::zeroes, Left::nothing}) {
-      DirectoryImage image;
-      for (const auto& [name, file] : names.names_) {
-        const Bytes& safe = durable.contents_.at(file);
-        const Bytes& all = written.contents_.at(file);
-        image.files[name] = safe == all ? safe : left_of(safe, all, left);
-      }
-      found(image);
+      found(image_of(names, disk, left));
     }
   }
 }
