@@ -99,22 +99,6 @@ Result<bool> power_on(VirtualTpm& tpm, const Options& options) {
   return started.map([] { return true; });
 }
 
-// One more attempt, unless somebody else has taken the matter over in between.
-bool try_again(VirtualTpm& tpm, const Options& options) {
-  if (tpm.waits_for_storage()) {
-    auto on = power_on(tpm, options);
-    if (on && *on && tpm.phase() == Phase::on) {
-      log::info("the state in " + options.state.location.describe() + " is there now");
-    }
-    return on && *on;
-  }
-  if (tpm.phase() != Phase::on || tpm.started()) {
-    return true;
-  }
-  auto started = start_up(tpm, options);
-  return started || !may_succeed_later(started.error());
-}
-
 // What can be refused before there is a node. The state is not read: whoever wrote it may be
 // hostile.
 Result<void> reserve(VirtualTpm& tpm, const Options& options) {
@@ -215,8 +199,15 @@ class ServedTpm {
         return tl::unexpected(on.error());
       }
       if (!*on) {
-        retry_later();
+        startup_due_ = true;
+        log::warning(tpm_.waits_for_storage()
+                         ? "waiting for the state: " + tpm_.failure_reason()
+                         : std::string("the TPM is on and not started; trying again until its "
+                                       "storage takes it"));
       }
+    }
+    if (options_.state.wait || startup_due_) {
+      retry_.start([this] { return catch_up(); });
     }
     for (CreatedNode* node : {&device_->control, &device_->raw}) {
       node->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
@@ -225,12 +216,22 @@ class ServedTpm {
   }
 
  private:
-  void retry_later() {
-    log::warning(tpm_.waits_for_storage()
-                     ? "waiting for the state: " + tpm_.failure_reason()
-                     : std::string("the TPM is on and not started; trying again until its storage "
-                                   "takes it"));
-    retry_.start([this] { return try_again(tpm_, options_); });
+  // On the retry's thread: what could not be done at the start, or at an INIT. True when there is
+  // nothing that may become possible later.
+  bool catch_up() {
+    auto on = tpm_.power_on_if_waiting();
+    if (on && *on) {
+      log::info("the state in " + options_.state.location.describe() + " is there now");
+      startup_due_ = options_.power == InitialPower::on;
+    }
+    // Whoever has powered or started it meanwhile knows what comes next.
+    bool waits = tpm_.waits_for_storage();
+    startup_due_ = startup_due_ && (waits || (tpm_.phase() == Phase::on && !tpm_.started()));
+    if (startup_due_ && !waits) {
+      auto started = start_up(tpm_, options_);
+      startup_due_ = !started && may_succeed_later(started.error());
+    }
+    return !startup_due_ && !options_.state.wait;
   }
 
   // A change uevent for the raw node: whoever listens to udev probes it again.
@@ -252,6 +253,7 @@ class ServedTpm {
   RawNode raw_node_;
   FileDescriptor uevent_;
   std::optional<CreatedDevice> device_;
+  bool startup_due_ = false;  // the retry's, once that has begun
   PowerOnRetry retry_;
 };
 

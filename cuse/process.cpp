@@ -4,8 +4,6 @@
 #include <poll.h>
 #include <signal.h>  // NOLINT: sigprocmask
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +11,8 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+
+#include "engine/secret.h"
 
 namespace vtpm {
 namespace {
@@ -23,9 +23,7 @@ constexpr uint64_t kChannelLost = uint64_t{1} << 32;
 }  // namespace
 
 void harden_process() {
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
+  keep_out_of_dumps();
   signal(SIGPIPE, SIG_IGN);  // NOLINT: no thread yet
 }
 

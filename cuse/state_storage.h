@@ -43,7 +43,8 @@ Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, cons
 Result<void> make_directory_of(const StateLocation& location, const std::optional<RunAs>& run_as);
 
 // The file or directory that has to be reached from within the sandbox: the state's own, or, as
-// long as that may be missing, the nearest directory above it that is there.
+// long as that may be missing, the nearest directory above it that is there; for a device all of
+// /dev, since names like /dev/disk/by-id/... lead elsewhere in it.
 std::string reachable_path(const StateRequest& request);
 
 // What a refusal by the file system needs to be understood: adds whom the state has to belong to.

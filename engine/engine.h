@@ -89,6 +89,10 @@ class Engine {
   // Permanent before volatile. A failure forgets all that was set. The engine must be off.
   virtual Result<void> set_state(BlobKind kind, ByteView blob) = 0;
 
+  // Nothing was set, after all: the next power_on() goes on from what is stored. The engine must be
+  // off.
+  virtual void forget_state() = 0;
+
   // Whose state, whose commands. The engine must be off. Errors: unsupported.
   virtual Result<void> set_version(TpmVersion version) = 0;
 

@@ -103,9 +103,15 @@ Result<void> FileStore::look_inside() {
     case Formatting::good:
       break;
   }
+  bool both = scan->other_is_good;
   auto opened = unseal(std::move(*scan));
   if (!opened) {
     return tl::unexpected(opened.error());
+  }
+  if (!both && options_.tell) {
+    options_.tell("one of the two headers in " + file_.path() +
+                  " was not written to its end, or was damaged; the other one counts, and the next "
+                  "change mends it");
   }
   opened_ = std::move(*opened);
   return {};
@@ -125,10 +131,10 @@ Result<void> FileStore::check_key(const HeaderScan& scan) const {
   std::string sealed =
       here + " is sealed with " + (kind == KeyKind::raw ? "a key" : "a passphrase") + ", and ";
   if (options_.key.empty()) {
-    return failure(Errc::denied, sealed + "none was given (--key)");
+    return failure(Errc::denied, sealed + "none was given");
   }
   return failure(Errc::denied,
-                 sealed + (kind == KeyKind::raw ? "a passphrase" : "a key") + " was given (--key)");
+                 sealed + (kind == KeyKind::raw ? "a passphrase" : "a key") + " was given");
 }
 
 Result<FileStore::Opened> FileStore::unseal(HeaderScan scan) const {
@@ -147,7 +153,9 @@ Result<FileStore::Opened> FileStore::unseal(HeaderScan scan) const {
     return failure(Errc::denied, "the key for the state in " + file_.path() +
                                      " is wrong, or the file's header was altered");
   }
-  return Opened{std::move(scan.header), scan.copy, std::move(*seal), {}};
+  Opened opened{std::move(scan.header), scan.copy, std::move(*seal), {}};
+  opened.headers_agree = scan.other_agrees;
+  return opened;
 }
 
 // Nothing follows from what could not be read: it may be the newest state, and it may be read again
@@ -170,10 +178,14 @@ Result<BlobScan> FileStore::find(size_t blob) {
   }
   auto found = scan(blob, opened_->header.epoch);
   auto& place = opened_->places.at(blob);
+  if (found && place.known && place.sequence > 0) {
+    size_t active = 1 - place.idle;
+    bool good = found->slots.at(active).condition == SlotCondition::good;
+    found->newest = good ? std::optional(active) : std::nullopt;
+  }
   if (!found || place.known) {
     return found;
   }
-  opened_->settled = false;
   place.known = true;
   place.idle = found->newest ? 1 - *found->newest : 0;
   if (found->newest) {
@@ -327,7 +339,7 @@ Result<Bytes> FileStore::next_slot(Opened& in, size_t blob, bool removed, ByteVi
 // Into the idle slot. Until it is durable the other one stays what it is.
 Result<void> FileStore::write_slot(size_t blob, bool removed, ByteView data) {
   auto& place = opened_->places.at(blob);
-  auto durable = settle()
+  auto durable = settle(blob)
                      .and_then([&] { return next_slot(*opened_, blob, removed, data); })
                      .and_then([&](const Bytes& bytes) {
                        return file_.write(slot_offset(blob, place.idle), bytes);
@@ -336,6 +348,7 @@ Result<void> FileStore::write_slot(size_t blob, bool removed, ByteView data) {
   if (durable) {
     place.idle = 1 - place.idle;
     place.present = !removed;
+    place.settled = true;
   } else if (opened_->replaces) {
     opened_.reset();
   }
@@ -374,12 +387,42 @@ Result<void> FileStore::make_durable() {
   return options_.sync == Sync::full ? file_.make_durable() : Result<void>();
 }
 
-// What was found may be in the kernel's memory alone: whoever wrote it was killed before its sync,
-// or the sync was refused. It has to be durable before that is overwritten which is.
-Result<void> FileStore::settle() {
-  auto durable = opened_->settled ? Result<void>() : make_durable();
-  opened_->settled = durable.has_value();
-  return durable;
+// Before the first write: what was found may be in the kernel's memory alone, because whoever wrote
+// it was killed before its sync, or the sync was refused. It has to be durable before that is
+// overwritten which is. A flush alone is not enough: after one that failed, the kernel takes what
+// it has for written.
+Result<void> FileStore::settle(size_t blob) {
+  auto& place = opened_->places.at(blob);
+  if (place.settled || opened_->replaces) {
+    return {};
+  }
+  auto done = mend_headers().and_then([&] { return write_again(blob); }).and_then([&] {
+    return make_durable();
+  });
+  place.settled = done.has_value();
+  return done;
+}
+
+// The other header is damaged, or of the key before this one: a change of the key was interrupted
+// behind its turning point.
+Result<void> FileStore::mend_headers() {
+  if (opened_->headers_agree) {
+    return {};
+  }
+  auto mended =
+      write_header(1 - opened_->copy).and_then([&] { return file_.make_durable(); }).and_then([&] {
+        return wipe_other_slots();
+      });
+  opened_->headers_agree = mended.has_value();
+  return mended;
+}
+
+Result<void> FileStore::write_again(size_t blob) {
+  auto found = find(blob);
+  if (!found || !found->newest) {
+    return found ? Result<void>() : tl::unexpected(found.error());
+  }
+  return file_.write(slot_offset(blob, *found->newest), found->slots.at(*found->newest).bytes);
 }
 
 // -- Another key --
@@ -414,7 +457,9 @@ Result<void> FileStore::turn(Opened rekeyed) {
   auto turned = write_header(copy).and_then([&] { return file_.make_durable(); });
   if (!turned) {
     before.header.revision = opened_->header.revision;
-    before.settled = false;
+    for (auto& place : before.places) {
+      place.settled = false;
+    }
     opened_ = std::move(before);
     if (!write_header(copy)) {
       opened_.reset();

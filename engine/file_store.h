@@ -67,10 +67,11 @@ class FileStore final : public StateStore {
       size_t idle = 0;        // the slot to write
       uint64_t sequence = 0;  // the highest that was used
       bool present = false;
+      bool settled = false;  // durable, or of this process: the other slot may be overwritten
     };
     std::array<Place, kBlobs> places;
-    bool settled = false;   // nothing that was only found is needed any more, or it is durable
-    bool replaces = false;  // what could not be read: its header is not written yet
+    bool headers_agree = true;  // the other one is good too, and of the same epoch
+    bool replaces = false;      // what could not be read: its header is not written yet
   };
 
   FileStore(StorageFile file, FileStoreOptions options);
@@ -88,7 +89,9 @@ class FileStore final : public StateStore {
   Result<void> write_header(size_t copy);
   Result<void> mark_committed(size_t blob);
   Result<void> make_durable();
-  Result<void> settle();
+  Result<void> settle(size_t blob);
+  Result<void> mend_headers();
+  Result<void> write_again(size_t blob);
   Result<Opened> begin_anew(const SealingKey& key, StateFileHeader after, size_t copy) const;
   Result<void> copy_into(Opened& rekeyed);
   Result<void> turn(Opened rekeyed);

@@ -221,6 +221,15 @@ class Adapter final : public LibtpmsEngine {
     return set;
   }
 
+  void forget_state() override {
+    if (!on_ && (given_.permanent || given_.volatile_state)) {
+      // The library forgets all of it when one is refused; there is no call for that alone.
+      const unsigned char refused = 0;
+      TPMLIB_SetState(TPMLIB_STATE_PERMANENT, &refused, sizeof(refused));
+    }
+    given_ = {};
+  }
+
   Result<std::string> info(uint64_t what) override {
     std::unique_ptr<char, decltype(&std::free)> text(
         TPMLIB_GetInfo(static_cast<TPMLIB_InfoFlags>(what)), std::free);

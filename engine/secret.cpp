@@ -2,11 +2,19 @@
 
 #include <string.h>  // NOLINT: explicit_bzero
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
 
 namespace vtpm {
+
+void keep_out_of_dumps() {
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+}
 
 Secret::Secret(size_t size) : bytes_(std::make_unique<std::byte[]>(size)), size_(size) {  // NOLINT
   // Without the right to lock memory a key may be swapped out; it is no reason to fail.
@@ -36,7 +44,7 @@ Secret::~Secret() {
 void Secret::wipe() {
   if (bytes_) {
     explicit_bzero(bytes_.get(), size_);
-    static_cast<void>(munlock(bytes_.get(), size_));
+    // Never munlock(): it knows pages only, and takes the lock from the secrets beside this one.
   }
 }
 

@@ -1,7 +1,8 @@
 // Bytes that must not outlive their use: keys and passphrases.
 //
 // Ownership: owns its memory, move-only, wiped when destroyed or assigned to. The memory is kept
-// out of swap where the system's limits allow. Compare with equal_in_constant_time().
+// out of swap where the system's limits allow, and its pages stay so. Compare with
+// equal_in_constant_time().
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,10 @@
 #include "engine/bytes.h"
 
 namespace vtpm {
+
+// From now on no core dump of this process is written, and no process of the same user may trace
+// it: keys are in its memory. Threads: before the first one.
+void keep_out_of_dumps();
 
 class Secret {
  public:

@@ -34,16 +34,19 @@ Result<bool> is_blank(const StorageFile& file) {
 // Takes a copy in if it is better than what is known.
 void consider(HeaderScan& scan, size_t copy, ByteView bytes) {
   auto header = decode_header(bytes);
-  if (!header) {
-    bool newer = header.error().code == Errc::unsupported;
-    if (scan.formatting != Formatting::good && scan.formatting != Formatting::newer) {
-      scan.formatting = newer ? Formatting::newer : Formatting::damaged;
-      scan.reason = header.error().message;
-    }
+  // A newer build has been here, and was perhaps interrupted: it knows what to make of it.
+  bool newer = !header && header.error().code == Errc::unsupported;
+  if (newer || (!header && scan.formatting != Formatting::good)) {
+    scan.formatting =
+        newer || scan.formatting == Formatting::newer ? Formatting::newer : Formatting::damaged;
+    scan.reason = header.error().message;
+  }
+  if (!header || scan.formatting == Formatting::newer) {
     return;
   }
   bool first = scan.formatting != Formatting::good;
   scan.other_is_good = !first;
+  scan.other_agrees = !first && header->epoch == scan.header.epoch;
   if (first || header->revision > scan.header.revision) {
     scan.formatting = Formatting::good;
     scan.reason.clear();
@@ -94,6 +97,20 @@ SlotScan scan_slot(const StorageFile& file, size_t blob, size_t slot, uint32_t e
   return {SlotCondition::good, {}, *checked, std::move(*bytes)};
 }
 
+// Whole, of whichever epoch: nobody but a vtpm has written it.
+bool has_a_slot(const StorageFile& file) {
+  constexpr uint32_t kNoEpoch = 0;
+  for (size_t blob = 0; blob < kBlobs; ++blob) {
+    for (size_t slot = 0; slot < kSlotsPerBlob; ++slot) {
+      auto condition = scan_slot(file, blob, slot, kNoEpoch).condition;
+      if (condition == SlotCondition::good || condition == SlotCondition::elsewhere) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<HeaderScan> scan_header(const StorageFile& file) {
@@ -116,6 +133,10 @@ Result<HeaderScan> scan_header(const StorageFile& file) {
   }
   scan.formatting = *blank ? Formatting::blank : Formatting::foreign;
   scan.reason = *blank ? "it is empty" : "it does not begin as a state file does";
+  if (!*blank && has_a_slot(file)) {
+    scan.formatting = Formatting::damaged;
+    scan.reason = "there is no header";
+  }
   return scan;
 }
 

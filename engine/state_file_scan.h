@@ -29,6 +29,7 @@ struct HeaderScan {
   Bytes bytes;
   size_t copy = 0;
   bool other_is_good = false;
+  bool other_agrees = false;  // and it is of the same epoch
 };
 
 Result<HeaderScan> scan_header(const StorageFile& file);

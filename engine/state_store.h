@@ -5,8 +5,9 @@
 //
 // Ownership: the caller owns the bytes it gives and the bytes it gets. Threads: one at a time; the
 // TPM's own lock sees to that. Sizes: a permanent blob is 1 to 180 KB.
-// Errors: not_found when a blob does not exist, corrupt when it is damaged, busy when another
-// process holds the lock, io with the operating system's reason for the rest.
+// Errors: not_found when a blob does not exist, corrupt when it is damaged, denied when its key is
+// missing or wrong, unsupported for a newer format, invalid for storage that holds something else,
+// busy when another process holds the lock, io with the operating system's reason for the rest.
 #pragma once
 
 #include <string>

@@ -39,7 +39,7 @@ Result<void> make_name_durable(const std::string& path, const FileDescriptor& fi
   FileDescriptor directory = open_file(name, O_RDONLY | O_DIRECTORY);
   bool hidden = !directory && (errno == EACCES || errno == EPERM);
   auto sync = [&] { return hidden ? syncfs(file.get()) : fsync(directory.get()); };
-  if (until_not_interrupted(sync) != 0) {
+  if ((!directory && !hidden) || until_not_interrupted(sync) != 0) {
     return cannot("make durable the name of", path);
   }
   return {};
@@ -180,9 +180,34 @@ Result<void> StorageFile::make_durable() {
 }
 
 Result<void> StorageFile::lock() {
-  if (locked_) {
-    return {};
+  constexpr int kMostTries = 8;
+  for (int tries = 0; !locked_; ++tries) {
+    auto locked = lock_this();
+    if (!locked || has_its_name() || tries == kMostTries) {
+      return locked;
+    }
+    auto renamed = open(path_, access_, CreateState::never);
+    if (!renamed) {
+      return failure(Errc::busy, path_ +
+                                     " was replaced since it was opened, and what is there now "
+                                     "cannot be used (" +
+                                     renamed.error().message + "). Start the TPM anew");
+    }
+    *this = std::move(*renamed);
   }
+  return {};
+}
+
+// Whoever opens that name now gets this file.
+bool StorageFile::has_its_name() const {
+  struct stat ours {};
+  struct stat named {};
+  return fstat(file_.get(), &ours) == 0 && stat(path_.c_str(), &named) == 0 &&
+         (block_device_ ? S_ISBLK(named.st_mode) && ours.st_rdev == named.st_rdev
+                        : ours.st_dev == named.st_dev && ours.st_ino == named.st_ino);
+}
+
+Result<void> StorageFile::lock_this() {
   struct flock whole_file {};
   whole_file.l_type = access_ == Access::read ? F_RDLCK : F_WRLCK;
   whole_file.l_whence = SEEK_SET;

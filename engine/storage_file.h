@@ -42,7 +42,8 @@ class StorageFile {
   // What was written so far, and where it is.
   Result<void> make_durable();
 
-  // Shared with other readers if it was opened for reading. Locking twice is no error. Errors:
+  // Shared with other readers if it was opened for reading. If another file has taken the name
+  // since this one was opened, that one is opened and locked. Locking twice is no error. Errors:
   // busy.
   Result<void> lock();
   void unlock();
@@ -52,6 +53,8 @@ class StorageFile {
   StorageFile(std::string path, FileDescriptor file, Access access, bool block_device);
 
   [[nodiscard]] Result<void> check_still_there() const;
+  [[nodiscard]] bool has_its_name() const;
+  [[nodiscard]] Result<void> lock_this();
   [[nodiscard]] Result<void> claim();
 
   std::string path_;

@@ -63,16 +63,28 @@ void VirtualTpm::on_undone(std::function<void(CommandCode, const std::string& re
 
 Result<void> VirtualTpm::power_on(StoredVolatile stored) {
   MutexLock lock(mutex_);
+  return power_on_locked(stored);
+}
+
+Result<bool> VirtualTpm::power_on_if_waiting() {
+  MutexLock lock(mutex_);
+  if (!waiting_) {
+    return false;
+  }
+  return power_on_locked(StoredVolatile::keep).map([] { return true; });
+}
+
+Result<void> VirtualTpm::power_on_locked(StoredVolatile stored) {
   if (!next_phase(phase_, Event::init)) {
     return failure(Errc::wrong_phase, "this TPM has ended");
   }
   take_power();
   if (auto taken = take_storage(); !taken) {
-    return power_on_failed(taken.error());
+    return power_on_failed(taken.error(), true);
   }
   auto powered = engine_.power_on(stored);
   if (!powered) {
-    return power_on_failed(powered.error());
+    return power_on_failed(powered.error(), powered.error().code == Errc::not_found);
   }
   waiting_ = false;
   started_ = *powered == PoweredOn::resumed;
@@ -80,15 +92,18 @@ Result<void> VirtualTpm::power_on(StoredVolatile stored) {
   return {};
 }
 
-Result<void> VirtualTpm::power_on_failed(const Error& error) {
-  waiting_ = options_.wait_for_storage && error.code == Errc::not_found;
+Result<void> VirtualTpm::power_on_failed(Error error, bool may_wait) {
+  engine_.forget_state();
+  waiting_ = options_.wait_for_storage && may_wait;
   enter(waiting_ ? Event::stop : Event::fault, error.message);
   if (waiting_) {
     // What appears under the same name later is another file.
     storage_locked_ = false;
     store_.unlock();
+    constexpr uint32_t kRetry = 0x800;
+    error.tpm_result = kRetry;
   }
-  return tl::unexpected(error);
+  return tl::unexpected(std::move(error));
 }
 
 Result<void> VirtualTpm::startup(StartupType type) {
@@ -368,6 +383,9 @@ Result<void> VirtualTpm::set_state(BlobKind kind, ByteView blob) {
   MutexLock lock(mutex_);
   if (phase_ == Phase::on || phase_ == Phase::gone) {
     return failure(Errc::wrong_phase, "state can be set only while the TPM is off");
+  }
+  if (waiting_) {
+    return failure(Errc::wrong_phase, "the TPM waits for its state; power it off first");
   }
   engine_.power_off();  // Failed may still have it powered
   return engine_.set_state(kind, blob);

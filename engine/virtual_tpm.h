@@ -78,10 +78,17 @@ class VirtualTpm {
   // INIT: power on; while on, a power cycle. Takes the storage lock if it is not held. On failure
   // the phase is Failed and the reason is kept.
   //
-  // With wait_for_storage, no state (not_found) is no failure: the storage is let go again, the TPM
-  // is off, and until a power_on() succeeds or power_off() ends the waiting, commands are answered
-  // with TPM_RC_RETRY.
+  // With wait_for_storage, storage that cannot be had (missing, locked, not readable yet) and
+  // storage without a state are no failure: it is let go again, the TPM is off, and until a
+  // power_on() succeeds or power_off() ends the waiting, commands are answered with TPM_RC_RETRY.
+  // Who waits calls power_on_if_waiting() from time to time.
+  //
+  // What was given by set_state() is for one power_on(): one that fails forgets it, so that it
+  // cannot come over a state that appears later.
   Result<void> power_on(StoredVolatile stored = StoredVolatile::keep);
+
+  // True when it waited and is on now. Whoever has taken the matter over in between is left alone.
+  Result<bool> power_on_if_waiting();
 
   // TPM2_Startup or TPM_Startup, as firmware does it after power-on.
   // Errors: tpm with the response code (also as tpm_result) when the TPM refuses.
@@ -166,7 +173,8 @@ class VirtualTpm {
   Result<void> require_on() const VTPM_REQUIRES(mutex_);
   Result<void> require_storage() const VTPM_REQUIRES(mutex_);
   Result<void> take_storage() VTPM_REQUIRES(mutex_);
-  Result<void> power_on_failed(const Error& error) VTPM_REQUIRES(mutex_);
+  Result<void> power_on_locked(StoredVolatile stored) VTPM_REQUIRES(mutex_);
+  Result<void> power_on_failed(Error error, bool may_wait) VTPM_REQUIRES(mutex_);
   Result<void> refuse_changed_storage() VTPM_REQUIRES(mutex_);
   void take_power() VTPM_REQUIRES(mutex_);
   void shut_down_in_order() VTPM_REQUIRES(mutex_);

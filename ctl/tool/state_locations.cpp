@@ -31,13 +31,14 @@ Result<Location> of_instance(const std::string& name, const InstancePaths& insta
   if (!settings) {
     return tl::unexpected(settings.error());
   }
-  auto state = value_of(*settings, "state");
-  if (!state) {
-    return find_location(instances.state_of(name).describe(), instances);
+  std::string state = value_of(*settings, "state").value_or(instances.state_of(name).describe());
+  if (state.find(':') == std::string::npos) {
+    return failure(Errc::invalid, file + ": '" + state + "' is no place of a state");
   }
-  bool names_a_place = state->find(':') != std::string::npos;
-  return names_a_place ? find_location(*state, instances)
-                       : failure(Errc::invalid, file + ": '" + *state + "' is no place of a state");
+  return find_location(state, instances).map([&](Location location) {
+    location.key = value_of(*settings, "key").value_or("");
+    return location;
+  });
 }
 
 }  // namespace
@@ -67,12 +68,13 @@ Result<Location> find_location(const std::string& text, const InstancePaths& ins
   return of_instance(text, instances);
 }
 
-Result<LocationKey> LocationKey::read(LocationKind kind, const std::string& source) {
+Result<LocationKey> LocationKey::read(const Location& location, const std::string& said) {
   LocationKey key;
+  const std::string& source = said.empty() ? location.key : said;
   if (source.empty()) {
     return key;
   }
-  if (kind != LocationKind::file) {
+  if (location.kind != LocationKind::file) {
     auto swtpm = read_swtpm_key(source);
     if (!swtpm) {
       return tl::unexpected(swtpm.error());

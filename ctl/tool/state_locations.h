@@ -29,6 +29,7 @@ struct Location {
   LocationKind kind;
   std::string path;
   std::optional<TpmVersion> version{};  // linear: whose state it is, where that was said
+  std::string key{};  // of an instance: where its configuration says that the key comes from
 
   // "file:/var/lib/vtpm/web01/state"
   [[nodiscard]] std::string text() const;
@@ -40,8 +41,8 @@ Result<Location> find_location(const std::string& text, const InstancePaths& ins
 // is opened more than once.
 class LocationKey {
  public:
-  // An empty source: no key.
-  static Result<LocationKey> read(LocationKind kind, const std::string& source);
+  // An empty source: the instance's own, or no key.
+  static Result<LocationKey> read(const Location& location, const std::string& source);
 
   [[nodiscard]] SealingKey sealing() const;
   [[nodiscard]] SwtpmKey swtpm() const;

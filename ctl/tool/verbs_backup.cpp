@@ -34,7 +34,7 @@ void print_blobs(const std::vector<StoredBlob>& blobs, Host& host) {
 
 // All of it is read, and so checked, before the device is asked to do anything.
 Result<std::vector<StoredBlob>> read_backup(const Arguments& arguments) {
-  auto key = LocationKey::read(LocationKind::file, arguments.key);
+  auto key = LocationKey::read(backup_file(arguments), arguments.key);
   if (!key) {
     return tl::unexpected(key.error());
   }
@@ -77,7 +77,7 @@ Result<void> refresh(const Arguments& arguments, DeviceClient& device, Host& hos
 }  // namespace
 
 Result<void> state_backup(const Arguments& arguments, DeviceClient& device, Host& host) {
-  auto key = LocationKey::read(LocationKind::file, arguments.key);
+  auto key = LocationKey::read(backup_file(arguments), arguments.key);
   auto daemons_key = migration_key(arguments);
   if (!key || !daemons_key) {
     return tl::unexpected(key ? daemons_key.error() : key.error());
@@ -91,10 +91,9 @@ Result<void> state_backup(const Arguments& arguments, DeviceClient& device, Host
   };
   // A file that is there may be the state of another TPM: it is replaced when that is asked for.
   bool replace = arguments.replace || arguments.generations > 0;
-  auto put = put_state_file(*state, backup_file(arguments),
-                            replace ? Replace::always : Replace::never, open, [&] {
-    return shift_generations(arguments.file, arguments.generations);
-  });
+  auto put = put_state_file(
+      *state, backup_file(arguments), replace ? Replace::always : Replace::never, open,
+      [&] { return shift_generations(arguments.file, arguments.generations); });
   if (put) {
     print_blobs(*state, host);
   }

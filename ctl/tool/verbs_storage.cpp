@@ -3,8 +3,8 @@
 #include "ctl/tool/state_copies.h"
 #include "ctl/tool/state_inspection.h"
 #include "ctl/tool/verbs.h"
-#include "engine/state_file_format.h"
 #include "engine/file_store.h"
+#include "engine/state_file_format.h"
 
 namespace vtpm::verb {
 namespace {
@@ -19,7 +19,7 @@ Result<Place> find_place(const std::string& text, const std::string& key_source,
   if (!where) {
     return tl::unexpected(where.error());
   }
-  auto key = LocationKey::read(where->kind, key_source);
+  auto key = LocationKey::read(*where, key_source);
   if (!key) {
     return tl::unexpected(key.error());
   }
@@ -77,8 +77,8 @@ Result<void> move_state(const Arguments& arguments, Host& host, bool to_file,
   }
   from->version = arguments.version;
   to->version = arguments.version;
-  auto from_key = LocationKey::read(from->kind, arguments.from_key);
-  auto to_key = LocationKey::read(to->kind, arguments.key);
+  auto from_key = LocationKey::read(*from, arguments.from_key);
+  auto to_key = LocationKey::read(*to, arguments.key);
   if (!from_key || !to_key) {
     return tl::unexpected(from_key ? to_key.error() : from_key.error());
   }
@@ -135,7 +135,8 @@ Result<void> state_rekey(const Arguments& arguments, Host& host) {
         Errc::invalid,
         "only the state in a file (file:) can be given another key, not " + place->where.text());
   }
-  auto new_key = LocationKey::read(LocationKind::file, arguments.new_key);
+  // Not the key of the instance's configuration, which is the old one.
+  auto new_key = LocationKey::read({LocationKind::file, place->where.path}, arguments.new_key);
   auto before = inspect_state(place->where);
   if (!new_key || !before) {
     return tl::unexpected(new_key ? before.error() : new_key.error());
@@ -154,6 +155,11 @@ Result<void> state_rekey(const Arguments& arguments, Host& host) {
     return tl::unexpected(with_remedy(locked.error()));
   }
   auto rekeyed = (*store)->rekey(new_key->sealing());
+  if (rekeyed && arguments.from.find(':') == std::string::npos) {
+    host.out << "the configuration has to say so: "
+             << (arguments.remove_key ? "remove key" : "key = \"" + arguments.new_key + "\"")
+             << " in " << host.instances.configuration_of(arguments.from) << "\n";
+  }
   bool refused = !rekeyed && rekeyed.error().code == Errc::denied;  // before anything was written
   return rekeyed || refused
              ? rekeyed

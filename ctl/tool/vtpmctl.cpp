@@ -7,8 +7,10 @@
 #include <iostream>
 
 #include "ctl/tool/commands.h"
+#include "engine/secret.h"
 
 int main(int argc, char** argv) {
+  vtpm::keep_out_of_dumps();  // keys and states pass through
   auto parsed = vtpm::parse_command_line(argc, argv, std::cout, std::cerr);
   if (!parsed.arguments) {
     return parsed.exit_status;

@@ -82,6 +82,18 @@ TEST_P(MoveContract, GivenInPlaceOfAnUnreadableStore_IsGoneOnFrom) {
   }
 }
 
+TEST_P(MoveContract, GivenAndForgotten_IsNotGoneOnFrom) {
+  power_on_and_start();
+  ASSERT_EQ(send(kind().remember(2)), rc::success);
+  engine_->power_off();
+  ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+
+  engine_->forget_state();
+
+  power_on_and_start();
+  EXPECT_EQ(send(kind().recall(2)), rc::success);
+}
+
 TEST_P(MoveContract, Given_IsUsedOnce) {
   ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
   power_on_and_start();

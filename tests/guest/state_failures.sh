@@ -158,6 +158,9 @@ mkfs.ext4 -q "$WORK/disk"
 mkdir "$WORK/late"
 modprobe loop
 mount -o loop "$WORK/disk" "$WORK/late"
+start_vtpmd vtpm0 --state "file:$STATE" --key "$GOOD"
+write later1
+stop_vtpmd vtpm0
 cp "$STATE" "$WORK/late/state"
 umount "$WORK/late"
 start_vtpmd vtpm0 --state "file:$WORK/late/state" --key "$GOOD" --state-wait
@@ -165,12 +168,39 @@ expect_status 'phase +off'
 expect_output 'reason +cannot open .*/late/state: No such file'
 expect_eq "$(tpm_send 80010000000c0000017b0008)" 80010000000a00000922 "the answer while waiting"
 expect_eq "$(ls "$WORK/late")" "" "what was made in the empty directory"
+expect_exit 1 vtpmctl state load vtpm0 --permanent "$WORK/backup" # not over a state that comes later
+expect_exit 0 vtpmctl power off vtpm0
+expect_exit 0 vtpmctl state load vtpm0 --permanent "$WORK/backup"
+expect_exit 1 vtpmctl power on vtpm0
+expect_output '0x800'
+expect_status 'phase +off'
+sleep 1
 mount -o loop "$WORK/disk" "$WORK/late"
 wait_for 10 bash -c "vtpmctl status vtpm0 | grep -q 'phase *on, started'"
-expect_index secret
+expect_index later1
 write afterw
 stop_vtpmd vtpm0
 umount "$WORK/late"
+
+step "storage that somebody else holds for a while"
+start_vtpmd vtpm0 --state "file:$WORK/held" --key "$GOOD"
+define
+start_vtpmd vtpm1 --state "file:$WORK/held" --key "$GOOD" --state-wait
+expect_exit 0 vtpmctl status vtpm1
+expect_output 'reason .* is in use by another process'
+stop_vtpmd vtpm0
+wait_for 10 bash -c "vtpmctl status vtpm1 | grep -q 'phase *on, started'"
+stop_vtpmd vtpm1
+
+step "a file that was replaced before the TPM was powered on"
+start_vtpmd vtpm0 --state "file:$WORK/held" --key "$GOOD" --power off --migration incoming
+cp "$WORK/held" "$WORK/beside"
+mv "$WORK/beside" "$WORK/held"
+expect_exit 0 vtpmctl power on vtpm0 --startup clear
+expect_exit 0 tpm2_nvreadpublic "$INDEX"
+expect_exit 1 vtpmd --device vtpm1 --state "file:$WORK/held" --key "$GOOD"
+expect_output 'is in use by another process'
+stop_vtpmd vtpm0
 
 step "a block device, claimed while it is in use"
 truncate -s 8M "$WORK/device"

@@ -46,6 +46,7 @@ class FakeEngine final : public Engine {
   Result<void> hash_data(ByteView data) override;
   Result<void> hash_end() override;
   Result<Bytes> get_state(BlobKind kind) override;
+  void forget_state() override { given_ = {}; }
   Result<void> set_state(BlobKind kind, ByteView blob) override;
   Result<void> set_version(TpmVersion version) override;
   Result<std::string> info(uint64_t what) override;

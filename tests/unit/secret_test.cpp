@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "ctl/blob_transfer.h"
 #include "tests/support/hex.h"
@@ -12,6 +14,17 @@
 
 namespace vtpm {
 namespace {
+
+// kB, of this process.
+size_t locked_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmLck:")) {
+      return std::stoul(line.substr(6));
+    }
+  }
+  return 0;
+}
 
 using testing::Contains;
 using testing::ElementsAre;
@@ -81,6 +94,21 @@ TEST(Secret, BlobOfATransferThatEndsWithItsFile_IsWipedToo) {
   transfer.reset();
 
   EXPECT_THAT(wiped.ranges(), Contains(testing::Field(&WipedMemory::Range::size, 5u)));
+}
+
+TEST(Secret, OneSecretDestroyed_TheOthersStayLocked) {
+  std::vector<Secret> stay;
+  std::vector<Secret> go;
+  for (int i = 0; i < 300; ++i) {
+    stay.emplace_back(32);
+    go.emplace_back(32);
+  }
+  size_t before = locked_memory();
+  ASSERT_GT(before, 4u);
+
+  go.clear();
+
+  EXPECT_GE(locked_memory(), before - 4);  // kB
 }
 
 }  // namespace

@@ -236,6 +236,47 @@ TEST_F(LateStorage, PowerOnOnceItIsThere_EndsTheWaiting) {
   EXPECT_EQ(tpm_.failure_reason(), "");
 }
 
+TEST_F(LateStorage, StorageInOtherHands_IsWaitedForToo) {
+  store_.away = false;
+  store_.held_by_another = true;
+
+  EXPECT_FALSE(tpm_.power_on().has_value());
+
+  EXPECT_TRUE(tpm_.waits_for_storage());
+}
+
+TEST_F(LateStorage, PowerOnIfWaiting_IsForATpmThatWaits) {
+  EXPECT_FALSE(tpm_.power_on_if_waiting().value());
+  ASSERT_FALSE(tpm_.power_on().has_value());
+  EXPECT_FALSE(tpm_.power_on_if_waiting().has_value());
+  store_.away = false;
+
+  EXPECT_TRUE(tpm_.power_on_if_waiting().value());
+
+  EXPECT_EQ(tpm_.phase(), Phase::on);
+  EXPECT_FALSE(tpm_.power_on_if_waiting().value());
+  EXPECT_EQ(engine_.power_ons, 1);
+}
+
+TEST_F(LateStorage, StateGivenWhileWaiting_IsRefused) {
+  ASSERT_FALSE(tpm_.power_on().has_value());
+
+  EXPECT_EQ(tpm_.set_state(BlobKind::permanent, hex("00000001")).error().code, Errc::wrong_phase);
+}
+
+// It would come over the state that appears later.
+TEST_F(LateStorage, StateGivenForAPowerOnThatHadToWait_IsForgotten) {
+  const BlobName kPermanentState{TpmVersion::tpm20, BlobKind::permanent};
+  store_.put(kPermanentState, hex("00000002"));
+  must(tpm_.set_state(BlobKind::permanent, hex("00000001")));
+  ASSERT_FALSE(tpm_.power_on().has_value());
+  store_.away = false;
+
+  EXPECT_TRUE(tpm_.power_on_if_waiting().value());
+
+  EXPECT_EQ(*store_.find(kPermanentState), hex("00000002"));
+}
+
 TEST_F(LateStorage, PowerOff_EndsTheWaiting) {
   ASSERT_FALSE(tpm_.power_on().has_value());
 

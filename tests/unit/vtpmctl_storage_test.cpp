@@ -31,7 +31,7 @@ class StorageVerb : public VtpmctlCommand {
 
   std::unique_ptr<StateStore> open(const std::string& text, const std::string& key = {}) {
     auto location = find_location(text, instances_).value();
-    return open_location(location, LocationKey::read(location.kind, key).value(),
+    return open_location(location, LocationKey::read(location, key).value(),
                          CreateState::if_missing)
         .value();
   }
@@ -195,6 +195,20 @@ TEST_F(StorageVerb, ImportWithAKey_SealsTheFile) {
   EXPECT_EQ(load(file_, kPermanent, key_).value(), hex("0102"));
   EXPECT_EQ(load(file_, kPermanent).error().code, Errc::denied);
   EXPECT_EQ(state({"export", file_, "dir:" + path("back"), "--from-key", key_}), 0) << err_.str();
+}
+
+// A secret that was sealed must not be put down in the clear.
+TEST_F(StorageVerb, SealedInstance_IsImportedToAndExportedFromWithItsKey) {
+  configure("web01", "state = '" + file_ + "'\nkey = '" + key_ + "'\n");
+  put(dir_, kPermanent, as_bytes("permanent"));
+
+  ASSERT_EQ(state({"import", dir_, "web01"}), 0) << err_.str();
+
+  EXPECT_EQ(load(file_, kPermanent, key_).value(), to_bytes("permanent"));
+  EXPECT_EQ(state({"export", "web01", "dir:" + path("back")}), 0) << err_.str();
+  EXPECT_EQ(state({"rekey", "web01", "--remove-key"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("remove key in"));
+  EXPECT_EQ(load(file_, kPermanent).value(), to_bytes("permanent"));
 }
 
 TEST_F(StorageVerb, WrongWay_IsRefusedWithTheRightVerb) {
