@@ -73,7 +73,7 @@ class MemoryStore : public StateStore {
   bool fail_loads = false;
   Errc load_failure = Errc::io;
   bool fail_stores = false;
-  bool away = false;  // lock() finds nothing
+  bool away = false;                          // lock() finds nothing
   std::atomic<bool> held_by_another = false;  // lock() is refused; any thread
   bool locked = false;
   int loads = 0;

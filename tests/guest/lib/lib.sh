@@ -104,6 +104,7 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 is_missing() { [[ ! -e $1 ]]; }
 
 # The kinds of store that tests of durability run with.
+# shellcheck disable=SC2034  # used by who sources this
 STORES=(dir file)
 
 # state_in KIND DIRECTORY: what to give --state for a store of that kind in there.
