@@ -438,12 +438,15 @@ Result<void> VirtualTpm::take_storage() {
 Result<void> VirtualTpm::refuse_changed_storage() {
   auto released = std::exchange(released_state_, std::nullopt);
   auto stored = store_.load({version(), BlobKind::permanent});
-  if (!released || *released == (stored ? *stored : Bytes())) {
+  bool readable = stored || stored.error().code == Errc::not_found;
+  if (!released || (readable && *released == (stored ? *stored : Bytes()))) {
     return {};
   }
   engine_.power_off();
   started_ = false;
-  enter(Event::fault, "the stored state was changed by somebody else while its lock was released");
+  enter(Event::fault, readable ? "the stored state was changed by somebody else while its lock was "
+                                 "released"
+                               : stored.error().message);
   return failure(Errc::corrupt, failure_reason());
 }
 

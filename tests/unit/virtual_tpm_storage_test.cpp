@@ -87,6 +87,18 @@ TEST_F(Storage, QueryOfTheBufferSizeBeforeStartupWhileReleased_IsToldToRetry) {
   EXPECT_EQ(execute(buffer_size_query()), rc::retry);
 }
 
+// Not even when it could not be read before: nothing can be said of it then.
+TEST_F(Storage, StateThatCannotBeReadAfterARelease_IsAFault) {
+  power_on();
+  store_.fail_loads = true;
+  tpm_.release_storage();
+
+  EXPECT_FALSE(tpm_.lock_storage().has_value());
+
+  EXPECT_EQ(tpm_.phase(), Phase::failed);
+  EXPECT_EQ(tpm_.failure_reason(), "load told to fail");
+}
+
 TEST_F(Storage, StateThatVanishedWhileReleased_IsAFault) {
   power_on_and_start();
   tpm_.release_storage();
