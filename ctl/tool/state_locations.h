@@ -41,8 +41,8 @@ Result<Location> find_location(const std::string& text, const InstancePaths& ins
 // is opened more than once.
 class LocationKey {
  public:
-  // An empty source: the instance's own, or no key.
-  static Result<LocationKey> read(const Location& location, const std::string& source);
+  // `said`: its source; empty: the instance's own, or no key.
+  static Result<LocationKey> read(const Location& location, const std::string& said);
 
   [[nodiscard]] SealingKey sealing() const;
   [[nodiscard]] SwtpmKey swtpm() const;
