@@ -140,7 +140,7 @@ class ServedTpm {
                      .tpm = tpm_,
                      .policy = options.control,
                      .migration_key = migration_key,
-                     .file_key = keys.dir.empty() ? nullptr : &keys.dir,
+                     .file_key = keys.swtpm.empty() ? nullptr : &keys.swtpm,
                      .sealed = !keys.empty(),
                      .end_daemon = [this] { lifetime_.request_end(EndReason::requested); },
                      .announce_change = [this] { announce_change(); },
@@ -332,7 +332,7 @@ Result<void> verdict_on(EndReason reason) {
 Result<void> make_state(Options options) {
   options.state.create = CreateState::if_missing;
   options.state.wait = false;
-  auto keys = read_state_keys(options.state.location.format, options.key);
+  auto keys = read_state_keys(key_form(options.state.location.format), options.key);
   if (!keys) {
     return tl::unexpected(keys.error());
   }
@@ -397,7 +397,7 @@ Result<void> serve(const Options& options, std::optional<Background>& background
       return possible;
     }
   }
-  auto keys = read_state_keys(options.state.location.format, options.key);
+  auto keys = read_state_keys(key_form(options.state.location.format), options.key);
   if (!keys) {
     return tl::unexpected(keys.error());
   }

@@ -68,7 +68,7 @@ Result<std::unique_ptr<StateStore>> open_file(const StateRequest& request, const
 
 Result<std::unique_ptr<StateStore>> open_dir(const StateRequest& request, const StateKeys& keys) {
   return DirStore::open(request.location.path, request.create, request.sync,
-                        SwtpmKey(keys.dir.view()))
+                        SwtpmKey(keys.swtpm.view()))
       .map([](std::unique_ptr<DirStore> store) {
         return std::unique_ptr<StateStore>(std::move(store));
       });
@@ -80,27 +80,6 @@ Result<std::unique_ptr<StateStore>> open_now(const StateRequest& request, const 
 }
 
 }  // namespace
-
-Result<StateKeys> read_state_keys(StateFormat format, const std::string& source) {
-  StateKeys keys;
-  if (source.empty()) {
-    return keys;
-  }
-  if (format == StateFormat::file) {
-    auto key = read_sealing_key(source);
-    if (!key) {
-      return tl::unexpected(key.error());
-    }
-    keys.file = std::move(*key);
-    return keys;
-  }
-  auto key = read_swtpm_key(source);
-  if (!key) {
-    return tl::unexpected(key.error());
-  }
-  keys.dir = std::move(*key);
-  return keys;
-}
 
 Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, const StateKeys& keys,
                                                const std::optional<RunAs>& run_as) {

@@ -6,10 +6,9 @@
 #include <string>
 
 #include "cuse/privileges.h"
-#include "engine/sealing.h"
+#include "engine/state_keys.h"
 #include "engine/state_location.h"
 #include "engine/state_store.h"
-#include "engine/swtpm_key.h"
 
 namespace vtpm {
 
@@ -20,21 +19,15 @@ struct StateRequest {
   bool wait = false;  // until it is there
 };
 
-// The key at rest, in the form that the location's format has; both empty: none.
-struct StateKeys {
-  SealingKey file;
-  SwtpmKey dir;
-
-  [[nodiscard]] bool empty() const { return file.empty() && dir.empty(); }
-};
-
-// `source`: of key_source.h; empty: no key.
-Result<StateKeys> read_state_keys(StateFormat format, const std::string& source);
+// The form of key that states of that format have.
+inline KeyForm key_form(StateFormat format) {
+  return format == StateFormat::file ? KeyForm::file : KeyForm::swtpm;
+}
 
 // Opens it, and makes it first if it is missing and may be made. It is made by the user itself, or,
 // where only root can write (/var/lib/vtpm), by root for that user. Nothing in it is read. With
 // `wait` nothing is opened and nothing made: that is done by the store's lock().
-// `keys` outlive the store.
+// `keys` outlive the store, and are of the location's form (key_form()).
 // Errors: those of the stores' open(); denied says whom the storage has to belong to.
 Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, const StateKeys& keys,
                                                const std::optional<RunAs>& run_as);

@@ -7,6 +7,7 @@
 // caller reads a whole structure and asks once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,6 +21,10 @@ using ByteView = std::span<const std::byte>;
 
 inline ByteView as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+inline bool is_zero(ByteView bytes) {
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{}; });
 }
 
 class BigEndianReader {

@@ -17,16 +17,11 @@ std::string temporary_name(const std::string& file) {
   return "TMP" + file.substr(std::string_view("tpm").size());
 }
 
-// Of a file that is there nothing is not_found, whatever it fails with: a new TPM would be made in
-// the place of the old one.
-tl::unexpected<Error> failed_to(const std::string& what, int error_number) {
-  return failure(Errc::io, system_failure(what, error_number).value().message);
-}
-
+// Of a file that is there nothing may be not_found: a new TPM would be made in its place.
 Result<Bytes> read_all(int fd) {
   struct stat status {};
   if (fstat(fd, &status) != 0) {
-    return failed_to("cannot examine it", errno);
+    return io_failure("cannot examine it", errno);
   }
   if (!S_ISREG(status.st_mode) || static_cast<size_t>(status.st_size) > kLargestFile) {
     return failure(Errc::corrupt, "not a regular file of at most 1 MiB");
@@ -39,7 +34,7 @@ Result<Bytes> read_all(int fd) {
       continue;
     }
     if (got <= 0) {
-      return failed_to("cannot read it", got < 0 ? errno : EIO);
+      return io_failure("cannot read it", got < 0 ? errno : EIO);
     }
     done += static_cast<size_t>(got);
   }
@@ -136,7 +131,7 @@ Result<Bytes> DirStore::load(BlobName name) {
   if (!fd) {
     std::string what = "cannot open " + in_directory(file);
     bool missing_or_denied = errno == ENOENT || errno == EACCES || errno == EPERM;
-    return missing_or_denied ? system_failure(what, errno) : failed_to(what, errno);
+    return missing_or_denied ? system_failure(what, errno) : io_failure(what, errno);
   }
   auto content = read_all(fd.get());
   if (!content) {

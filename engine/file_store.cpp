@@ -303,7 +303,6 @@ Result<void> FileStore::begin_replacing(size_t blob) {
   if (!found) {
     return tl::unexpected(found.error());
   }
-  uint64_t revision = found->header.revision;
   auto old = scan(blob, found->header.epoch);
   if (!old) {
     return tl::unexpected(old.error());
@@ -312,7 +311,6 @@ Result<void> FileStore::begin_replacing(size_t blob) {
   if (!begun) {
     return tl::unexpected(begun.error());
   }
-  begun->header.revision = revision;
   begun->header.committed = 0;
   begun->replaces = true;
   begun->places.at(blob).known = true;

@@ -628,9 +628,7 @@ uint32_t libtpms_version_number() {
 }
 
 std::string libtpms_version() {
-  uint32_t version = libtpms_version_number();
-  return std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 0xFF) + "." +
-         std::to_string(version & 0xFF);
+  return libtpms_version(libtpms_version_number());
 }
 
 }  // namespace vtpm

@@ -54,4 +54,9 @@ inline tl::unexpected<Error> system_failure(const std::string& what, int error_n
   return failure(code, what + ": " + std::system_category().message(error_number));
 }
 
+// The same of what is open already: whatever it fails with, it is neither missing nor denied.
+inline tl::unexpected<Error> io_failure(const std::string& what, int error_number) {
+  return failure(Errc::io, system_failure(what, error_number).value().message);
+}
+
 }  // namespace vtpm

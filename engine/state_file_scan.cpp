@@ -5,10 +5,6 @@
 namespace vtpm {
 namespace {
 
-bool is_zero(ByteView bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{}; });
-}
-
 // All that formatting would overwrite, and of a regular file the size that formatting gives it.
 Result<bool> is_blank(const StorageFile& file) {
   auto size = file.size();

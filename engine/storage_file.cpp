@@ -13,7 +13,7 @@ tl::unexpected<Error> cannot(const std::string& what, const std::string& path) {
 // Of a file that is open, "no such device" is not "no such file", and "denied" is no matter of
 // keys.
 tl::unexpected<Error> failed_to(const std::string& what, const std::string& path) {
-  return failure(Errc::io, cannot(what, path).value().message);
+  return io_failure("cannot " + what + " " + path, errno);
 }
 
 // A signal is no answer.
@@ -31,15 +31,14 @@ FileDescriptor open_file(const std::string& path, int flags, mode_t mode = 0) {
       [&] { return openat(AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode); }));
 }
 
-// A new name is durable when its directory is. One that may be entered and not read (0711), or that
-// the sandbox hides, is made so with the whole file system.
+// A directory that may be entered and not read (0711), or that the sandbox hides, is made durable
+// with its whole file system.
 Result<void> make_name_durable(const std::string& path, const FileDescriptor& file) {
-  size_t slash = path.rfind('/');
-  std::string name = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  FileDescriptor directory = open_file(name, O_RDONLY | O_DIRECTORY);
-  bool hidden = !directory && (errno == EACCES || errno == EPERM);
-  auto sync = [&] { return hidden ? syncfs(file.get()) : fsync(directory.get()); };
-  if ((!directory && !hidden) || until_not_interrupted(sync) != 0) {
+  auto durable = sync_directory_of(path);
+  if (durable || durable.error().code != Errc::denied) {
+    return durable;
+  }
+  if (until_not_interrupted([&] { return syncfs(file.get()); }) != 0) {
     return cannot("make durable the name of", path);
   }
   return {};
@@ -63,6 +62,16 @@ int flags_of(StorageFile::Access access) {
 }
 
 }  // namespace
+
+Result<void> sync_directory_of(const std::string& path) {
+  size_t slash = path.rfind('/');
+  std::string name = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  FileDescriptor directory = open_file(name, O_RDONLY | O_DIRECTORY);
+  if (!directory || until_not_interrupted([&] { return fsync(directory.get()); }) != 0) {
+    return cannot("make durable the name of", path);
+  }
+  return {};
+}
 
 Result<StorageFile> StorageFile::open(const std::string& path, Access access, CreateState create) {
   FileDescriptor fd = open_file(path, flags_of(access) | O_NOFOLLOW);

@@ -22,6 +22,9 @@
 
 namespace vtpm {
 
+// A new name is durable when its directory is.
+Result<void> sync_directory_of(const std::string& path);
+
 class StorageFile {
  public:
   enum class Access { read, write };

@@ -100,8 +100,7 @@ Result<void> VirtualTpm::power_on_failed(Error error, bool may_wait) {
     // What appears under the same name later is another file.
     storage_locked_ = false;
     store_.unlock();
-    constexpr uint32_t kRetry = 0x800;
-    error.tpm_result = kRetry;
+    error.tpm_result = static_cast<uint32_t>(rc::tpm12_retry);
   }
   return tl::unexpected(std::move(error));
 }

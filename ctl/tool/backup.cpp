@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "ctl/tool/state_file.h"
+#include "ctl/tool/file_beside.h"
 #include "ctl/tool/transfers.h"
 #include "engine/state_file_scan.h"
 #include "engine/swtpm_blob.h"
@@ -41,11 +41,6 @@ std::string generation(const std::string& path, uint32_t number) {
   return number == 0 ? path : path + "." + std::to_string(number);
 }
 
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0;
-}
-
 bool is_empty(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) != 0 || status.st_size == 0;
@@ -61,7 +56,7 @@ bool are_one_file(const std::string& a, const std::string& b) {
 // A gap is what an interrupted shift has left; those behind it stay where they are.
 uint32_t last_to_shift(const std::string& path, uint32_t generations) {
   uint32_t number = 1;
-  while (number < generations && exists(generation(path, number))) {
+  while (number < generations && is_there(generation(path, number))) {
     ++number;
   }
   return number;
@@ -69,7 +64,7 @@ uint32_t last_to_shift(const std::string& path, uint32_t generations) {
 
 // The oldest is replaced: if it is one, and nobody runs a TPM on it.
 Result<void> check_replaceable(const std::string& path) {
-  if (!exists(path)) {
+  if (!is_there(path)) {
     return {};
   }
   auto file = StorageFile::open(path, StorageFile::Access::write, CreateState::never);

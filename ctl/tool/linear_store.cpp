@@ -13,10 +13,6 @@ constexpr size_t kMostBytes = size_t{4} << 20;
 constexpr std::string_view kMagic = "nilmptws";
 constexpr std::array kKinds = {BlobKind::permanent, BlobKind::volatile_state, BlobKind::savestate};
 
-bool is_blank(ByteView bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{}; });
-}
-
 }  // namespace
 
 Result<Bytes> read_linear(const StorageFile& file) {
@@ -36,7 +32,7 @@ Result<LinearContent> look_at_linear(const StorageFile& file) {
                          as_bytes(kMagic))) {
     return LinearContent::linear;
   }
-  return is_blank(*bytes) ? LinearContent::blank : LinearContent::foreign;
+  return is_zero(*bytes) ? LinearContent::blank : LinearContent::foreign;
 }
 
 std::optional<TpmVersion> version_of_permanent(ByteView data) {
@@ -122,8 +118,8 @@ Result<void> LinearStore::change(BlobKind kind, const std::optional<Bytes>& blob
   }
   std::vector<LinearSection> sections;
   for (BlobKind each : kKinds) {
-    auto there = each == kind || is_blank(*file) ? failure(Errc::not_found, {})
-                                                 : read_linear_file(*file, each);
+    auto there = each == kind || is_zero(*file) ? failure(Errc::not_found, {})
+                                                : read_linear_file(*file, each);
     if (there) {
       sections.push_back({each, Bytes(there->begin(), there->end())});
     } else if (there.error().code != Errc::not_found) {

@@ -1,13 +1,13 @@
 #include "ctl/tool/state_copies.h"
 
 #include <fcntl.h>
-#include <stdlib.h>  // NOLINT: mkostemp
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
 
+#include "ctl/tool/file_beside.h"
 #include "ctl/tool/linear_store.h"
 #include "ctl/tool/state_file.h"
 #include "engine/dir_store.h"
@@ -81,39 +81,6 @@ tl::unexpected<Error> undone(Error error, const Location& to, const PutBack& put
 }
 
 // -- A file, renamed over --
-
-// A file of a name of its own beside its target; removed unless it got the target's name.
-class FileBeside {
- public:
-  explicit FileBeside(const std::string& target)
-      : path_(target + ".XXXXXX"), fd_(::mkostemp(path_.data(), O_CLOEXEC)) {}
-  FileBeside(const FileBeside&) = delete;
-  FileBeside& operator=(const FileBeside&) = delete;
-  ~FileBeside() {
-    if (fd_ && !renamed_) {
-      ::unlink(path_.c_str());
-    }
-  }
-
-  explicit operator bool() const { return static_cast<bool>(fd_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
-  // Who could use the target can use what takes its place.
-  bool give_to_owner_of(const std::string& target) {
-    struct stat status {};
-    return ::stat(target.c_str(), &status) == 0 &&
-           (::geteuid() != 0 || ::fchown(fd_.get(), status.st_uid, status.st_gid) == 0);
-  }
-  bool become(const std::string& target) {
-    renamed_ = ::renameat(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str()) == 0;
-    return renamed_;
-  }
-
- private:
-  std::string path_;
-  FileDescriptor fd_;
-  bool renamed_ = false;
-};
 
 enum class Content { blank, state, foreign };
 
@@ -192,11 +159,6 @@ Result<PutBack> remember_device(const Location& to, Replace replace) {
   };
 }
 
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0;
-}
-
 Result<void> remove_file(const std::string& path) {
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? Result<void>()
                                                         : system_failure("cannot remove", errno);
@@ -219,7 +181,7 @@ Result<PutBack> remember_directory(const Location& to, Replace replace) {
   Files files;
   for (BlobName name : all_blob_names()) {
     std::string path = to.path + "/" + swtpm_file_name(name);
-    if (!exists(path)) {
+    if (!is_there(path)) {
       files.emplace_back(path, std::nullopt);
       continue;
     }
@@ -301,7 +263,7 @@ Result<void> put_state(const std::vector<StoredBlob>& state, const Location& to,
 Result<void> put_state_file(const std::vector<StoredBlob>& state, const Location& to,
                             Replace replace, const OpenStore& open,
                             const std::function<Result<void>()>& before_rename) {
-  bool there = exists(to.path);
+  bool there = is_there(to.path);
   auto held = StorageFile::open(to.path, StorageFile::Access::write, CreateState::if_missing);
   auto locked = held ? held->lock() : tl::unexpected(held.error());
   auto put = locked.and_then([&] { return check_file(*held, to, replace); }).and_then([&] {

@@ -1,43 +1,16 @@
 #include "ctl/tool/state_file.h"
 
 #include <fcntl.h>
-#include <stdlib.h>  // NOLINT: mkostemp
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <filesystem>
 
+#include "ctl/tool/file_beside.h"
 #include "engine/file_descriptor.h"
+#include "engine/storage_file.h"
 
 namespace vtpm {
 namespace {
-
-// A file of a name of its own beside its target; removed unless it got the target's name.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& target)
-      : path_(target + ".XXXXXX"), fd_(::mkostemp(path_.data(), O_CLOEXEC)) {}
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() {
-    if (fd_ && !kept_) {
-      ::unlink(path_.c_str());
-    }
-  }
-
-  explicit operator bool() const { return static_cast<bool>(fd_); }
-  [[nodiscard]] int fd() const { return fd_.get(); }
-  bool become(const std::string& target) {
-    kept_ = ::rename(path_.c_str(), target.c_str()) == 0;
-    return kept_;
-  }
-
- private:
-  std::string path_;
-  FileDescriptor fd_;
-  bool kept_ = false;
-};
 
 tl::unexpected<Error> write_failure(const std::string& path) {
   return system_failure("cannot write " + path, errno);
@@ -69,23 +42,11 @@ Result<void> write_state_file(const std::string& path, ByteView bytes) {
   if (auto target = check_target(path); !target) {
     return target;
   }
-  TemporaryFile file(path);  // made with mode 0600
+  FileBeside file(path);
   if (!file || !write_all(file.fd(), bytes) || ::fsync(file.fd()) != 0 || !file.become(path)) {
     return write_failure(path);
   }
   return sync_directory_of(path);
-}
-
-Result<void> sync_directory_of(const std::string& path) {
-  std::string directory = std::filesystem::path(path).parent_path();
-  if (directory.empty()) {
-    directory = ".";
-  }
-  FileDescriptor fd(openat(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) {
-    return system_failure("cannot make durable the name of " + path, errno);
-  }
-  return {};
 }
 
 Result<Bytes> read_state_file(const std::string& path, size_t largest) {

@@ -16,9 +16,6 @@ namespace vtpm {
 // there. After a failure, or a power cut, the old or the new contents are there, whole.
 Result<void> write_state_file(const std::string& path, ByteView bytes);
 
-// Makes durable that the directory names `path`.
-Result<void> sync_directory_of(const std::string& path);
-
 // The contents of a regular file of 1 to `largest` bytes.
 Result<Bytes> read_state_file(const std::string& path, size_t largest);
 

@@ -8,6 +8,7 @@
 #include "ctl/tool/state_file.h"
 #include "ctl/tool/transfers.h"
 #include "engine/dir_store.h"
+#include "engine/libtpms_engine.h"
 #include "engine/state_file_scan.h"
 #include "engine/swtpm_blob.h"
 
@@ -68,13 +69,8 @@ void add_header(Report& report, const HeaderScan& scan) {
            scan.other_is_good ? "good" : "one of two copies is damaged; the other counts");
 }
 
-std::string libtpms_version(uint32_t writer) {
-  constexpr uint32_t kByte = 0xff;
-  if (writer == 0) {
-    return "-";
-  }
-  return std::to_string(writer >> 16) + "." + std::to_string(writer >> 8 & kByte) + "." +
-         std::to_string(writer & kByte);
+std::string writer_in_words(uint32_t writer) {
+  return writer == 0 ? "-" : libtpms_version(writer);
 }
 
 std::string condition_of(const BlobScan& scan, size_t slot) {
@@ -110,12 +106,12 @@ void add_blob(StateInspection& found, BlobName name, const BlobScan& scan) {
       .add("usable", scan.newest.has_value() && !newest.removed, "")
       .add("bytes", uint64_t{newest.length})
       .add("sequence", newest.sequence)
-      .add("writer", libtpms_version(newest.writer))
+      .add("writer", writer_in_words(newest.writer))
       .add("copies", copies, "");
   found.blobs.push_back(report);
   found.rows.push_back({version_of(name), std::string(name_of(name.kind)),
                         std::to_string(newest.length), std::to_string(newest.sequence),
-                        libtpms_version(newest.writer), copies.front(), copies.back()});
+                        writer_in_words(newest.writer), copies.front(), copies.back()});
 }
 
 // A blob that was stored once has to be there; of the others nothing is told.

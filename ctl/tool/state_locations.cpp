@@ -69,33 +69,20 @@ Result<Location> find_location(const std::string& text, const InstancePaths& ins
 }
 
 Result<LocationKey> LocationKey::read(const Location& location, const std::string& said) {
-  LocationKey key;
-  const std::string& source = said.empty() ? location.key : said;
-  if (source.empty()) {
+  KeyForm form = location.kind == LocationKind::file ? KeyForm::file : KeyForm::swtpm;
+  return read_state_keys(form, said.empty() ? location.key : said).map([](StateKeys&& keys) {
+    LocationKey key;
+    key.keys_ = std::move(keys);
     return key;
-  }
-  if (location.kind != LocationKind::file) {
-    auto swtpm = read_swtpm_key(source);
-    if (!swtpm) {
-      return tl::unexpected(swtpm.error());
-    }
-    key.swtpm_ = std::move(*swtpm);
-    return key;
-  }
-  auto sealing = read_sealing_key(source);
-  if (!sealing) {
-    return tl::unexpected(sealing.error());
-  }
-  key.sealing_ = std::move(*sealing);
-  return key;
+  });
 }
 
 SwtpmKey LocationKey::swtpm() const {
-  return SwtpmKey(swtpm_.view());
+  return SwtpmKey(keys_.swtpm.view());
 }
 
 SealingKey LocationKey::sealing() const {
-  return copy_of(sealing_);
+  return copy_of(keys_.file);
 }
 
 namespace {

@@ -17,9 +17,8 @@
 
 #include "ctl/config/instance.h"
 #include "engine/result.h"
-#include "engine/sealing.h"
+#include "engine/state_keys.h"
 #include "engine/state_store.h"
-#include "engine/swtpm_key.h"
 
 namespace vtpm {
 
@@ -48,8 +47,7 @@ class LocationKey {
   [[nodiscard]] SwtpmKey swtpm() const;
 
  private:
-  SealingKey sealing_;  // file:
-  SwtpmKey swtpm_;      // the others
+  StateKeys keys_;
 };
 
 // The store at a location, not locked yet.

@@ -72,14 +72,15 @@ TEST(StateStorage, Keys_AreReadInTheFormOfTheFormat) {
   TemporaryDirectory parent;
   parent.write("words", "several words");
 
-  auto of_file = read_state_keys(StateFormat::file, "pwdfile=" + parent / "words").value();
-  auto of_dir = read_state_keys(StateFormat::dir, "pwdfile=" + parent / "words").value();
+  auto of_file =
+      read_state_keys(key_form(StateFormat::file), "pwdfile=" + parent / "words").value();
+  auto of_dir = read_state_keys(key_form(StateFormat::dir), "pwdfile=" + parent / "words").value();
 
   EXPECT_EQ(of_file.file.kind, KeyKind::passphrase);
-  EXPECT_TRUE(of_file.dir.empty());
-  EXPECT_EQ(of_dir.dir.size(), 16u);
+  EXPECT_TRUE(of_file.swtpm.empty());
+  EXPECT_EQ(of_dir.swtpm.size(), 16u);
   EXPECT_TRUE(of_dir.file.empty());
-  EXPECT_TRUE(read_state_keys(StateFormat::file, "").value().empty());
+  EXPECT_TRUE(read_state_keys(key_form(StateFormat::file), "").value().empty());
 }
 
 TEST(StateStorage, Missing_IsMadeForTheUserAlone) {

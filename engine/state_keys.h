@@ -1,0 +1,27 @@
+// The key of a state at rest, in the form that the state's format has.
+//
+// Ownership: owns its secrets. Read once, since a source may be gone then; stores are opened more
+// than once and get copies. Threads: as a value.
+#pragma once
+
+#include <string>
+
+#include "engine/sealing.h"
+#include "engine/swtpm_key.h"
+
+namespace vtpm {
+
+// Both empty: none.
+struct StateKeys {
+  SealingKey file;  // of this project's own format
+  SwtpmKey swtpm;   // of swtpm's
+
+  [[nodiscard]] bool empty() const { return file.empty() && swtpm.empty(); }
+};
+
+enum class KeyForm { file, swtpm };
+
+// `source`: of key_source.h; empty: no key. Errors: those of reading it.
+Result<StateKeys> read_state_keys(KeyForm form, const std::string& source);
+
+}  // namespace vtpm
