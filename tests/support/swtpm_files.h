@@ -12,6 +12,7 @@
 #include "engine/crypto.h"
 #include "engine/swtpm_key.h"
 #include "tests/support/hex.h"
+#include "tests/support/source_tree.h"
 
 namespace vtpm {
 
@@ -54,7 +55,7 @@ inline ByteView element_in(ByteView blob, uint16_t wanted) {
 }
 
 inline std::string fixture_path(const std::string& name) {
-  return VTPM_SOURCE_DIR "/tests/unit/data/swtpm/" + name;
+  return source_file("tests/unit/data/swtpm/" + name);
 }
 
 inline Bytes fixture(const std::string& name) {

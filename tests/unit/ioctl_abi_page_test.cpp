@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "ctl/control_table.h"
+#include "tests/support/source_tree.h"
 
 namespace vtpm {
 namespace {
@@ -37,7 +38,7 @@ std::string line_of(const ControlRow& row) {
 
 TEST(IoctlAbiPage, Table_IsTheControlTable) {
   std::ostringstream page;
-  page << std::ifstream(VTPM_SOURCE_DIR "/docs/ioctl_abi.md").rdbuf();
+  page << std::ifstream(source_file("docs/ioctl_abi.md")).rdbuf();
   std::string table;
   for (const ControlRow& row : control_table()) {
     table += line_of(row);

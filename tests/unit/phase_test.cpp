@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string>
 
+#include "tests/support/source_tree.h"
+
 namespace vtpm {
 namespace {
 
@@ -31,7 +33,7 @@ std::string matrix_for_people() {
 }
 
 std::string lifecycle_page() {
-  std::ifstream file(VTPM_SOURCE_DIR "/docs/lifecycle.md");
+  std::ifstream file(source_file("docs/lifecycle.md"));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
