@@ -401,6 +401,11 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   if (!keys) {
     return tl::unexpected(keys.error());
   }
+  // Before any file is opened: descriptors that options name have their numbers for themselves.
+  auto key = open_migration_key(options);
+  if (!key) {
+    return tl::unexpected(key.error());
+  }
   auto store = open_state(options.state, *keys, options.run_as);
   if (!store) {
     return tl::unexpected(store.error());
@@ -409,10 +414,6 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   auto engine = LibtpmsEngine::create({options.tpm, may_manufacture, options.profile}, **store);
   if (!engine) {
     return tl::unexpected(engine.error());
-  }
-  auto key = open_migration_key(options);
-  if (!key) {
-    return tl::unexpected(key.error());
   }
   auto outside = tie(options, background);
   if (!outside) {

@@ -20,11 +20,20 @@ namespace {
 // What request_end() adds to its eventfd; other requests add 1.
 constexpr uint64_t kChannelLost = uint64_t{1} << 32;
 
+// By nohup, or by a shell of a job in the background.
+bool is_ignored(int number) {
+  struct sigaction action {};
+  return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;  // NOLINT
+}
+
 }  // namespace
 
 void harden_process() {
   keep_out_of_dumps();
-  signal(SIGPIPE, SIG_IGN);  // NOLINT: no thread yet
+  // A limit for the size of files (RLIMIT_FSIZE) fails as a full disk does, with EFBIG.
+  for (int number : {SIGPIPE, SIGXFSZ}) {
+    signal(number, SIG_IGN);  // NOLINT: no thread yet
+  }
 }
 
 Result<Background> Background::enter() {
@@ -103,7 +112,9 @@ Result<Lifetime> Lifetime::begin() {
   sigset_t set;
   sigemptyset(&set);
   for (int number : {SIGTERM, SIGINT, SIGHUP}) {
-    sigaddset(&set, number);
+    if (!is_ignored(number)) {
+      sigaddset(&set, number);
+    }
   }
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   FileDescriptor signals(signalfd(-1, &set, SFD_CLOEXEC));

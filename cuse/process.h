@@ -12,7 +12,7 @@
 namespace vtpm {
 
 // No core dumps and no tracing by others of the same user: keys and authorisation values are in
-// memory. No SIGPIPE.
+// memory. No SIGPIPE, no SIGXFSZ: what fails says so.
 void harden_process();
 
 // In the parent: waits for the child and ends the process with its verdict. In the child: returns
@@ -59,7 +59,7 @@ enum class EndReason {
 };
 
 // Waits for the end of the daemon. Made before the first thread, so that all inherit its signal
-// mask.
+// mask. A signal that was ignored when the process started stays ignored.
 class Lifetime {
  public:
   static Result<Lifetime> begin();

@@ -4,8 +4,10 @@
 //   read(2)  -> CUSE -> CuseSession -> RawFile                                      |
 //                                                                              StateStore
 #include "cuse/daemon.h"
+#include "engine/inherited.h"
 
 int main(int argc, char** argv) {
+  vtpm::take_standard_descriptors();
   auto parsed = vtpm::parse_options(argc, argv);
   if (!parsed.options) {
     return parsed.exit_status;
@@ -13,6 +15,12 @@ int main(int argc, char** argv) {
   const vtpm::Options& options = *parsed.options;
   const std::string& who = options.name.empty() ? options.device.name : options.name;
   vtpm::log::configure(options.log_level, who.empty() ? "vtpmd" : "vtpmd " + who);
+  auto alone =
+      vtpm::close_inherited_but(vtpm::descriptors_named_in({options.key, options.migration_key}));
+  if (!alone) {
+    vtpm::log::error(alone.error().message);
+    return 2;
+  }
   if (auto served = vtpm::run_daemon(*parsed.options); !served) {
     vtpm::log::error(served.error().message);
     return 1;

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "engine/file_descriptor.h"
+#include "engine/inherited.h"
 
 namespace vtpm {
 namespace {
@@ -69,6 +70,20 @@ Result<void> resolve_credential(Words& words, const std::string& name, const std
   return {};
 }
 
+// Somebody else's from now on; but a standard descriptor stays open, or the next file would take
+// its place.
+Result<FileDescriptor> take(int number) {
+  if (fcntl(number, F_GETFD) < 0) {
+    return failure(Errc::invalid, "key: descriptor " + std::to_string(number) + " is not open");
+  }
+  if (number > STDERR_FILENO) {
+    return FileDescriptor(number);
+  }
+  FileDescriptor copy(fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  return copy ? Result<FileDescriptor>(std::move(copy))
+              : system_failure("cannot read the key", errno);
+}
+
 // The descriptor of the one source that is named.
 Result<FileDescriptor> open_source(const Words& words) {
   std::optional<std::string> path;
@@ -76,6 +91,10 @@ Result<FileDescriptor> open_source(const Words& words) {
     if (words.contains(name)) {
       path = words.at(name);
     }
+  }
+  auto inherited = path ? descriptor_of_path(*path) : std::nullopt;
+  if (inherited) {
+    return take(*inherited);  // opened again by its name, the secret would stay open as well
   }
   if (path) {
     FileDescriptor fd(::open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));  // NOLINT
@@ -90,12 +109,7 @@ Result<FileDescriptor> open_source(const Words& words) {
   if (error != std::errc() || end != text.data() + text.size() || number < 0) {
     return bad_word(text, "is no descriptor number");
   }
-  FileDescriptor fd(number);
-  if (fcntl(fd.get(), F_GETFD) < 0) {
-    fd.release();
-    return failure(Errc::invalid, "key: descriptor " + text + " is not open");
-  }
-  return fd;
+  return take(number);
 }
 
 Result<Secret> read_input(int fd) {

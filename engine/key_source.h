@@ -7,6 +7,8 @@
 //   pwdfile=PATH, pwdfd=N, pwdcredential=NAME   a passphrase, the whole file with its newline
 //   remove                                      unlinks the file once the key was found usable
 //
+// A descriptor is closed when it was read, unless it is 0 to 2; so is PATH's if PATH is /dev/fd/N.
+//
 // A credential is one of systemd's: a file in $CREDENTIALS_DIRECTORY (systemd.exec(5)). The syntax
 // is swtpm's (--key, --migration-key); what becomes of a passphrase is the user's of this file.
 //

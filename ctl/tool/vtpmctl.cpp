@@ -7,9 +7,16 @@
 #include <iostream>
 
 #include "ctl/tool/commands.h"
+#include "engine/inherited.h"
 #include "engine/secret.h"
 
 int main(int argc, char** argv) {
+  vtpm::take_standard_descriptors();
+  auto alone = vtpm::close_inherited_but(vtpm::descriptors_named_in({argv + 1, argv + argc}));
+  if (!alone) {
+    std::cerr << "vtpmctl: " << alone.error().message << "\n";
+    return 2;
+  }
   vtpm::keep_out_of_dumps();  // keys and states pass through
   auto parsed = vtpm::parse_command_line(argc, argv, std::cout, std::cerr);
   if (!parsed.arguments) {

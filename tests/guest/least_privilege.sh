@@ -52,6 +52,43 @@ live
 stop_vtpmd vtpm0
 expect_exit 1 test -e "$WORK/vtpm0.pid"
 
+step "what the caller has open does not live on in the daemon, a key's descriptor not beyond its reading"
+printf '%064d' 7 >"$WORK/key"
+exec 9>"$WORK/lock"
+flock 9
+start_vtpmd vtpm0 --state "file:$WORK/sealed" --key "file=/dev/fd/8" 8<"$WORK/key"
+exec 9>&-
+expect_exit 0 flock --nonblock "$WORK/lock" true
+expect_eq "$(find "/proc/${pids[vtpm0]}/fd" -lname "$WORK/key" | wc -l)" 0 "descriptors of the key"
+stop_vtpmd vtpm0
+start_vtpmd vtpm0 --state "file:$WORK/sealed" --key fd=8 8<"$WORK/key"
+stop_vtpmd vtpm0
+expect_exit 2 vtpmd --device vtpm0 --state "file:$WORK/sealed" --key fd=77
+expect_output 'descriptor 77'
+expect_exit 2 vtpmctl state rekey "file:$WORK/sealed" --key fd=77
+expect_output '^vtpmctl: descriptor 77'
+
+step "descriptors 0 to 2 may be closed: nothing but state gets into the state"
+for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+    rm -f "$WORK/pid"
+    eval "timeout $COMMAND_SECONDS vtpmd --device vtpm0 --state file:$WORK/closed --daemon --pid-file $WORK/pid $closed"
+    pids[vtpm0]=$(<"$WORK/pid")
+    expect_exit 0 tpm2_getrandom --hex 4
+    expect_eq "$(find "/proc/${pids[vtpm0]}/fd" -name '[012]' ! -lname /dev/null | wc -l)" 0 "standard descriptors elsewhere"
+    vtpmctl state save vtpm0 --permanent "$WORK/$closed" <&- >&- 2>&-
+    stop_vtpmd vtpm0
+done
+expect_exit 0 vtpmctl state inspect "file:$WORK/closed"
+expect_output '^header +good'
+vtpmd --device vtpm0 --state "file:$WORK/closed" --pid-file "$WORK/pid" <&- >&- 2>&- &
+pids[vtpm0]=$!
+wait_for 20 test -s "$WORK/pid"
+expect_exit 0 tpm2_getrandom --hex 4
+stop_vtpmd vtpm0
+expect_exit 0 vtpmctl state inspect "file:$WORK/closed"
+expect_output '^header +good'
+expect_exit 1 grep -aq 'vtpmd vtpm0:' "$WORK/closed"
+
 step "--user: the process is that user's, and so is all it made"
 start_vtpmd vtpm0 --state "dir:$STATES/a" --user nobody
 expect_eq "$(status vtpm0 Uid)" "$NOBODY $NOBODY $NOBODY $NOBODY" "users"

@@ -30,6 +30,23 @@ for signal in TERM INT HUP; do
     stop_vtpmd vtpm0
 done
 
+step "ignored at the start, as under nohup and in jobs of scripts: it stays ignored"
+for signal in HUP INT; do
+    rm -f "$WORK/pid"
+    env "--ignore-signal=$signal" vtpmd --device vtpm0 --state "file:$WORK/state" --pid-file "$WORK/pid" 2>"$WORK/log" &
+    daemon=$!
+    pids[vtpm0]=$daemon
+    wait_for 20 test -s "$WORK/pid"
+    kill -"$signal" "$daemon"
+    expect_exit 0 tpm2_getrandom --hex 4
+    expect_eq "$(awk '/^Sig(Pnd|Blk|Ign):/ { print $2 }' "/proc/$daemon/status" | python3 -c '
+import signal, sys
+pending, blocked, ignored = (int(line, 16) >> signal.Signals["SIG" + sys.argv[1]] - 1 & 1 for line in sys.stdin)
+print(pending, blocked, ignored)' "$signal")" "0 0 1" "SIG$signal pending, blocked, ignored"
+    stop_vtpmd vtpm0
+    wait "$daemon"
+done
+
 step "also while a client has the device open and waits"
 start_vtpmd vtpm0 --state "file:$WORK/state"
 python3 -c 'import os, select; f = os.open("/dev/vtpm0", os.O_RDWR); p = select.poll(); p.register(f, select.POLLIN)

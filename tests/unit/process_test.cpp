@@ -1,7 +1,10 @@
 #include "cuse/process.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -141,6 +144,49 @@ TEST_P(SignalledLifetime, Signal_EndsTheWait) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, SignalledLifetime, testing::Values(SIGTERM, SIGINT, SIGHUP));
+
+class IgnoredSignal : public LifetimeTest, public testing::WithParamInterface<int> {
+ protected:
+  void SetUp() override {
+    LifetimeTest::SetUp();
+    before_ = signal(GetParam(), SIG_IGN);  // NOLINT: one thread
+  }
+  void TearDown() override {
+    signal(GetParam(), before_);  // NOLINT: one thread
+    LifetimeTest::TearDown();
+  }
+
+ private:
+  sighandler_t before_ = SIG_DFL;
+};
+
+TEST_P(IgnoredSignal, AtTheStart_StaysIgnored) {
+  auto lifetime = Lifetime::begin().value();
+
+  raise(GetParam());
+  lifetime.request_end(EndReason::requested);
+
+  EXPECT_EQ(lifetime.wait(), EndReason::requested);
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, IgnoredSignal, testing::Values(SIGTERM, SIGINT, SIGHUP));
+
+TEST(HardenedProcess, FileSizeLimit_IsAnErrorOfTheWriteNotASignal) {
+  TemporaryDirectory directory;
+  pid_t child = fork();
+  if (child == 0) {
+    harden_process();
+    rlimit one_byte{1, 1};
+    setrlimit(RLIMIT_FSIZE, &one_byte);
+    FileDescriptor file(::open((directory / "file").c_str(), O_WRONLY | O_CREAT, 0600));
+    bool whole = ::write(file.get(), "ab", 2) == 2 || ::write(file.get(), "b", 1) == 1;
+    _exit(!whole && errno == EFBIG ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+
+  EXPECT_EQ(status, 0) << "the child's status, or 25: ended by SIGXFSZ";
+}
 
 }  // namespace
 }  // namespace vtpm

@@ -115,6 +115,23 @@ TEST_F(SwtpmKeyTest, InheritedDescriptor_IsReadAndClosed) {
   EXPECT_EQ(fcntl(fd, F_GETFD), -1);
 }
 
+TEST_F(SwtpmKeyTest, InheritedDescriptorByItsPath_IsReadAndClosed) {
+  int fd = open(file(kHex128).c_str(), O_RDONLY | O_CLOEXEC);  // NOLINT
+
+  EXPECT_EQ(key("file=/dev/fd/" + std::to_string(fd)), hex(kHex128));
+  EXPECT_EQ(fcntl(fd, F_GETFD), -1);
+}
+
+TEST_F(SwtpmKeyTest, StandardInput_IsReadAndStaysOpen) {
+  FileDescriptor before(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+  FileDescriptor input(open(file(kHex128).c_str(), O_RDONLY | O_CLOEXEC));  // NOLINT
+  dup2(input.get(), STDIN_FILENO);
+
+  EXPECT_EQ(key("fd=0"), hex(kHex128));
+  EXPECT_NE(fcntl(STDIN_FILENO, F_GETFD), -1);
+  dup2(before.get(), STDIN_FILENO);
+}
+
 TEST_F(SwtpmKeyTest, InheritedDescriptorOfAPassphrase_IsReadFromAPipe) {
   int ends[2];  // NOLINT: C
   ASSERT_EQ(pipe(ends), 0);
