@@ -26,6 +26,7 @@
 #include "engine/cancel_window.h"
 #include "engine/codec.h"
 #include "engine/file_descriptor.h"
+#include "engine/library_failure.h"
 
 namespace vtpm {
 namespace {
@@ -69,9 +70,7 @@ class Adapter final : public LibtpmsEngine {
   }
 
   ~Adapter() override {
-    if (on_) {
-      TPMLIB_Terminate();
-    }
+    power_off();
     std::free(response_);  // NOLINT: libtpms reallocs it
     Adapter* self = this;
     the_adapter.compare_exchange_strong(self, nullptr);
@@ -97,8 +96,11 @@ class Adapter final : public LibtpmsEngine {
   [[nodiscard]] TpmVersion version() const override { return version_; }
 
   Result<PoweredOn> power_on(StoredVolatile stored) override {
+    if (lost_) {
+      return broken();
+    }
     store_error_.reset();
-    failure_mode_ = false;
+    broken_ = failure_mode_ = false;
     if (auto allowed = check_state_exists(); !allowed) {
       return tl::unexpected(allowed.error());
     }
@@ -111,12 +113,16 @@ class Adapter final : public LibtpmsEngine {
     resumed_ = given_.volatile_state;
     superseded_ = given_.permanent;
     given_ = {};
-    TPM_RESULT result = TPMLIB_MainInit();
+    TPM_RESULT result = contained(TPMLIB_MainInit);
     superseded_ = false;
     auto committed = result == TPM_SUCCESS ? commit() : Result<void>();
     if (result != TPM_SUCCESS || store_error_ || !committed) {
-      TPMLIB_Terminate();  // MainInit leaves the library half-initialised when it fails
+      end_library();  // MainInit leaves the library half-initialised when it fails
       changes_.clear();
+      rinse();
+      if (lost_) {
+        return broken();
+      }
       return committed ? power_on_failure(result) : tl::unexpected(committed.error());
     }
     on_ = true;
@@ -131,16 +137,16 @@ class Adapter final : public LibtpmsEngine {
 
   void power_off() override {
     if (on_) {
-      TPMLIB_Terminate();
+      end_library();
     }
     on_ = false;
-    failure_mode_ = false;
+    failure_mode_ = lost_;
   }
 
   Result<ByteView> execute(ByteView command, Locality locality,
                            const std::atomic<bool>& canceled) override {
     if (!on_) {
-      return failure(Errc::wrong_phase, "the TPM is off");
+      return broken_ ? broken() : failure(Errc::wrong_phase, "the TPM is off");
     }
     if (command.size() > kMaxMessage) {
       return failure(Errc::invalid, "a command of more than 4096 bytes");
@@ -152,6 +158,9 @@ class Adapter final : public LibtpmsEngine {
       before = take_snapshot();
     }
     ByteView response = process(command, canceled);
+    if (lost_) {
+      return broken();
+    }
     if (auto done = commit_or_undo(before); !done) {
       return tl::unexpected(done.error());
     }
@@ -207,12 +216,17 @@ class Adapter final : public LibtpmsEngine {
     if (on_) {
       return not_while_on();
     }
+    if (lost_) {
+      return broken();
+    }
     register_callbacks();
     // The library takes a null pointer for "explicitly empty".
     const unsigned char* data = blob.empty() ? nullptr : library_bytes(blob);
-    auto set = checked(TPMLIB_SetState(state_type(kind), data, size_of(blob)));
+    auto set =
+        checked(contained([&] { return TPMLIB_SetState(state_type(kind), data, size_of(blob)); }));
     if (!set) {
       given_ = {};  // the library has forgotten all of it
+      rinse();
     } else if (kind == BlobKind::permanent) {
       given_.permanent = !blob.empty();
     } else if (kind == BlobKind::volatile_state) {
@@ -225,7 +239,7 @@ class Adapter final : public LibtpmsEngine {
     if (!on_ && (given_.permanent || given_.volatile_state)) {
       // The library forgets all of it when one is refused; there is no call for that alone.
       const unsigned char refused = 0;
-      TPMLIB_SetState(TPMLIB_STATE_PERMANENT, &refused, sizeof(refused));
+      contained([&] { return TPMLIB_SetState(TPMLIB_STATE_PERMANENT, &refused, sizeof(refused)); });
     }
     given_ = {};
   }
@@ -249,7 +263,7 @@ class Adapter final : public LibtpmsEngine {
 
   Result<Bytes> load(const char* name) {
     auto kind = kind_of(name);
-    if (!kind) {
+    if (!kind || rinsing_) {
       return failure(Errc::not_found, std::string("no state is named ") + name);
     }
     if (auto changed = changes_.find(*kind); changed != changes_.end()) {
@@ -316,7 +330,72 @@ class Adapter final : public LibtpmsEngine {
     if (!on_) {
       return failure(Errc::wrong_phase, "the TPM is off");
     }
-    return checked(call());
+    auto done = checked(contained(call));
+    if (!left_) {
+      return done;
+    }
+    power_off();  // nothing can be said of what the library holds
+    broken_ = failure_mode_ = true;
+    rinse();
+    return broken();
+  }
+
+  // A call that is no command. What the library cannot bear ends the call and not the process.
+  template <class Call>
+  TPM_RESULT contained(Call call) {
+    TPM_RESULT result = TPM_FAIL;
+    note_end(guarded_from_failure(FailingJump::to_guard, [&] { result = call(); }));
+    return result;
+  }
+
+  void note_end(GuardedEnd end) {
+    left_ = end != GuardedEnd::returned;
+    if (end == GuardedEnd::memory_fault) {
+      broken_ = lost_ = failure_mode_ = true;
+      on_ = false;
+      changes_.clear();
+    }
+  }
+
+  void end_library() {
+    if (!lost_) {
+      contained([] {
+        TPMLIB_Terminate();
+        return TPM_RESULT{TPM_SUCCESS};
+      });
+    }
+  }
+
+  [[nodiscard]] tl::unexpected<Error> broken() const {
+    if (!lost_) {
+      return failure(Errc::tpm, "an internal check of libtpms failed: its state is not sound");
+    }
+    return failure(Errc::tpm,
+                   "libtpms made a memory error with this state and is not called any more. What "
+                   "is stored is as it was: end this TPM's daemon and start it again");
+  }
+
+  // A blob that the library refused has left pieces in its globals, which MainInit does not clear
+  // and the next TPM would stumble over. A new TPM that nobody sees clears them.
+  void rinse() {
+    if (version_ != TpmVersion::tpm20 || lost_) {
+      return;
+    }
+    register_callbacks();
+    rinsing_ = true;
+    Bytes startup = startup_command(TpmVersion::tpm20, StartupType::clear);
+    std::ranges::copy(startup, command_.begin());
+    uint32_t size = 0;
+    contained([&] {
+      TPM_RESULT result = TPMLIB_MainInit();
+      return result != TPM_SUCCESS
+                 ? result
+                 : TPMLIB_Process(&response_, &size, &response_capacity_,
+                                  reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
+                                  static_cast<uint32_t>(startup.size()));
+    });
+    end_library();
+    rinsing_ = false;
   }
 
   // -- Commits --
@@ -356,7 +435,7 @@ class Adapter final : public LibtpmsEngine {
     if (!kind) {
       return failure(Errc::unsupported, std::string("no place for state named ") + name);
     }
-    if (!restoring_) {
+    if (!restoring_ && !rinsing_) {
       changes_[*kind] = std::move(to);
     }
     return {};
@@ -391,16 +470,16 @@ class Adapter final : public LibtpmsEngine {
   }
 
   bool restore(const Snapshot& snapshot) {
-    TPMLIB_Terminate();
+    end_library();
     on_ = false;
     restoring_ = true;
     bool restored = set_state(BlobKind::permanent, snapshot.permanent) &&
                     set_state(BlobKind::volatile_state, snapshot.volatile_state) &&
-                    TPMLIB_MainInit() == TPM_SUCCESS;
+                    contained(TPMLIB_MainInit) == TPM_SUCCESS;
     restoring_ = false;
     given_ = {};
     if (!restored) {
-      TPMLIB_Terminate();
+      end_library();
     }
     on_ = restored;
     // A store may have failed when the new state was in its place already.
@@ -425,10 +504,14 @@ class Adapter final : public LibtpmsEngine {
     if (canceled) {
       cancel_window_.cancel();
     }
-    TPM_RESULT result = TPMLIB_Process(&response_, &size, &response_capacity_,
-                                       reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
-                                       static_cast<uint32_t>(command.size()));
+    TPM_RESULT result = TPM_FAIL;
+    GuardedEnd end = guarded_from_failure(FailingJump::to_library, [&] {
+      result = TPMLIB_Process(&response_, &size, &response_capacity_,
+                              reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
+                              static_cast<uint32_t>(command.size()));
+    });
     cancel_window_.close();
+    note_end(end);
     if (result != TPM_SUCCESS || size < kHeaderSize) {
       failure_mode_ = true;
       fallback_ = failure_response(version_);
@@ -503,6 +586,10 @@ class Adapter final : public LibtpmsEngine {
   // order of commits.
   std::map<BlobKind, std::optional<Bytes>, std::greater<>> changes_;
   bool restoring_ = false;  // what the library stores now is stored already
+  bool rinsing_ = false;    // what the library loads and stores now is nobody's
+  bool left_ = false;       // the last guarded call, by the library, instead of returning
+  bool broken_ = false;     // it did so while the TPM was on, which is therefore off
+  bool lost_ = false;       // the library made a memory error
   Bytes command_;
   Bytes fallback_;
   unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us
@@ -612,6 +699,7 @@ Result<std::unique_ptr<LibtpmsEngine>> LibtpmsEngine::create(LibtpmsOptions opti
     return failure(Errc::unsupported,
                    "profiles need libtpms 0.10 or newer; this is " + libtpms_version());
   }
+  handle_memory_faults();
   auto adapter = std::make_unique<Adapter>(std::move(options), store);
   Adapter* expected = nullptr;
   if (!the_adapter.compare_exchange_strong(expected, adapter.get())) {

@@ -529,6 +529,41 @@ class Outgoing(Defects):
         self.assertEqual(waiting.wait(30), 0)
 
 
+class AlteredBlobs(Defects):
+    """A volatile blob proves nothing: whoever alters it mends its checksum. libtpms jumps into nothing with some."""
+
+    def altered(self, blob, cut):
+        """The blob without eight of its bytes: the same envelopes, and a digest that fits."""
+        envelopes = 10 + 6 + 6  # swtpm's header; then tag and length, twice
+        data = blob[envelopes:-hashlib.sha1().digest_size]
+        data = data[:cut] + data[cut + 8 :]
+        data += hashlib.sha1(data).digest()
+        inner = blob[16:18] + struct.pack(">I", len(data)) + data
+        outer = blob[10:12] + struct.pack(">I", len(inner)) + inner
+        return blob[:6] + struct.pack(">I", 10 + len(outer)) + outer
+
+    def test_the_daemon_outlives_every_blob(self):
+        self.must(tpm.nv_define(INDEX, 4))
+        permanent, good = control.get_blob(self.ctl, PERMANENT), control.get_blob(self.ctl, VOLATILE)
+        results = set()
+        for cut in range(len(good) - 450, len(good) - 50):  # sessions and objects: where libtpms checks last
+            control.result(self.ctl, control.STOP)
+            self.assertEqual(control.set_blob(self.ctl, PERMANENT, permanent), SUCCESS)
+            results.add(control.set_blob(self.ctl, VOLATILE, self.altered(good, cut)))
+            control.init(self.ctl)
+            for request in STARTUP_CLEAR, tpm.get_random(8), STARTUP_STATE:
+                tpm.execute(self.raw, request)
+            control.call(self.ctl, control.GET_STATEBLOB, control.u32(1, VOLATILE, 0))
+        self.assertNotIn(control.BAD_PARAMETER, results, "the envelopes did not fit: libtpms has not seen a blob")
+        self.assertGreater(len(results), 1, "libtpms refused all for one reason: the digest did not fit")
+        control.result(self.ctl, control.STOP)
+        self.assertEqual(control.set_blob(self.ctl, PERMANENT, permanent), SUCCESS)
+        self.assertEqual(control.set_blob(self.ctl, VOLATILE, good), SUCCESS)
+        self.assertEqual(control.init(self.ctl), SUCCESS)
+        self.must(tpm.get_random(8))
+        self.assertEqual(len(control.get_blob(self.ctl, VOLATILE)), len(good))
+
+
 class Programs(unittest.TestCase):
     def test_B27_the_tool_saves_blobs_of_any_size(self):
         """More than the 64 KiB at which swtpm_ioctl never ends: as many large indices as fit."""
