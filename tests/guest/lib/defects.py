@@ -554,8 +554,7 @@ class AlteredBlobs(Defects):
             for request in STARTUP_CLEAR, tpm.get_random(8), STARTUP_STATE:
                 tpm.execute(self.raw, request)
             control.call(self.ctl, control.GET_STATEBLOB, control.u32(1, VOLATILE, 0))
-        self.assertNotIn(control.BAD_PARAMETER, results, "the envelopes did not fit: libtpms has not seen a blob")
-        self.assertGreater(len(results), 1, "libtpms refused all for one reason: the digest did not fit")
+        self.assertGreater(len(results), 2, "libtpms refused all for one reason: envelopes or digest did not fit")
         control.result(self.ctl, control.STOP)
         self.assertEqual(control.set_blob(self.ctl, PERMANENT, permanent), SUCCESS)
         self.assertEqual(control.set_blob(self.ctl, VOLATILE, good), SUCCESS)
