@@ -1,6 +1,5 @@
 #include "cuse/daemon.h"
 
-#include <chrono>
 #include <optional>
 #include <sstream>
 
@@ -30,26 +29,13 @@ void log_phase_change(Phase phase, Event event, const std::string& reason) {
   }
 }
 
-// A guest that tries again and again does not fill the log: the same thing is said once a minute.
-class UndoneLog {
- public:
-  void operator()(CommandCode command, const std::string& reason) {
-    std::ostringstream text;
-    text << "command 0x" << std::hex << static_cast<uint32_t>(command)
-         << " was undone: its change could not be stored: " << reason
-         << ". Commands that change nothing go on, and others do once the storage is back";
-    auto now = std::chrono::steady_clock::now();
-    if (text.str() != last_ || now - said_ > std::chrono::minutes(1)) {
-      last_ = text.str();
-      said_ = now;
-      log::error(last_);
-    }
-  }
-
- private:
-  std::string last_;
-  std::chrono::steady_clock::time_point said_;
-};
+void log_undone(CommandCode command, const std::string& reason) {
+  std::ostringstream text;
+  text << "command 0x" << std::hex << static_cast<uint32_t>(command)
+       << " was undone: its change could not be stored: " << reason
+       << ". Commands that change nothing go on, and others do once the storage is back";
+  log::error(text.str());
+}
 
 Result<SwtpmKey> open_migration_key(const Options& options) {
   return options.migration_key.empty() ? SwtpmKey() : read_swtpm_key(options.migration_key);
@@ -154,7 +140,7 @@ class ServedTpm {
                                                           : PowerSwitch::independent,
                    options.access}) {
     tpm_.on_phase_change(log_phase_change);
-    tpm_.on_undone(UndoneLog());
+    tpm_.on_undone(log_undone);
   }
 
   // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then
@@ -306,7 +292,8 @@ Result<void> lock_in(const Options& options) {
   auto entered = enter_sandbox({.mode = options.sandbox,
                                 .run_as = options.run_as,
                                 .state = reachable_path(options.state),
-                                .tell_refused = log::error_from_signal_handler});
+                                .tell_refused = log::error_from_signal_handler,
+                                .reconnects = log::syslog_descriptor()});
   if (!entered) {
     return tl::unexpected(entered.error());
   }

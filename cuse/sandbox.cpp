@@ -14,7 +14,8 @@ Result<FilesRestricted> enter_sandbox(const Sandbox& sandbox) {
     return files;
   }
   auto unlisted = sandbox.mode == SandboxMode::log ? UnlistedCalls::logged : UnlistedCalls::refused;
-  if (auto loaded = load_system_call_filter(unlisted, sandbox.tell_refused); !loaded) {
+  if (auto loaded = load_system_call_filter(unlisted, sandbox.tell_refused, sandbox.reconnects);
+      !loaded) {
     return tl::unexpected(loaded.error());
   }
   return files;

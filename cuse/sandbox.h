@@ -26,6 +26,7 @@ struct Sandbox {
   std::optional<RunAs> run_as;
   std::string state;  // file, block device or directory; exists
   TellRefused tell_refused = nullptr;
+  int reconnects = -1;  // a socket that may be connected again; -1: none
 };
 
 // On failure the process is neither here nor there and has to end.

@@ -140,6 +140,13 @@ scmp_arg_cmp masked_equal(unsigned argument, uint64_t mask, uint64_t value) {
 }
 
 // 0, or the first negative errno.
+int allow_connect(const Filter& filter, int socket) {
+  constexpr uint64_t kInt = 0xffffffff;
+  std::array this_one = {masked_equal(0, kInt, static_cast<uint32_t>(socket))};
+  return socket < 0 ? 0 : allow(filter, "connect", this_one);
+}
+
+// 0, or the first negative errno.
 int add_conditional(const Filter& filter) {
   constexpr uint64_t kThread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
   std::array thread = {masked_equal(0, kThread, kThread)};
@@ -165,7 +172,7 @@ int add_conditional(const Filter& filter) {
   return 0;
 }
 
-int fill(const Filter& filter) {
+int fill(const Filter& filter, int reconnects) {
   for (auto [attribute, value] : {
            std::pair{SCMP_FLTATR_CTL_TSYNC, uint32_t{1}},
            std::pair{SCMP_FLTATR_ACT_BADARCH, uint32_t{SCMP_ACT_KILL_PROCESS}},
@@ -179,12 +186,13 @@ int fill(const Filter& filter) {
       return result;
     }
   }
-  return add_conditional(filter);
+  int result = add_conditional(filter);
+  return result != 0 ? result : allow_connect(filter, reconnects);
 }
 
 }  // namespace
 
-Result<void> load_system_call_filter(UnlistedCalls unlisted, TellRefused tell) {
+Result<void> load_system_call_filter(UnlistedCalls unlisted, TellRefused tell, int reconnects) {
   telling().tell = tell;
   learn_names();
   if (!install_handler()) {
@@ -192,7 +200,7 @@ Result<void> load_system_call_filter(UnlistedCalls unlisted, TellRefused tell) {
   }
   uint32_t otherwise = unlisted == UnlistedCalls::refused ? SCMP_ACT_TRAP : SCMP_ACT_LOG;
   Filter filter(seccomp_init(otherwise), seccomp_release);
-  int result = filter ? fill(filter) : -ENOMEM;
+  int result = filter ? fill(filter, reconnects) : -ENOMEM;
   result = result == 0 ? seccomp_load(filter.get()) : result;
   if (result != 0) {
     auto failed = system_failure("cannot load the system call filter", -result);

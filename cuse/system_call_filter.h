@@ -20,7 +20,8 @@ enum class UnlistedCalls {
 // Told of refused calls, from a signal handler: async-signal-safe, and with listed calls alone.
 using TellRefused = void (*)(std::string_view message) noexcept;
 
-// Needs no_new_privs. Errors: unsupported when the kernel has no seccomp filters.
-Result<void> load_system_call_filter(UnlistedCalls unlisted, TellRefused tell);
+// Needs no_new_privs. `reconnects`: the one socket that may be connected again, that of messages;
+// -1: none. Errors: unsupported when the kernel has no seccomp filters.
+Result<void> load_system_call_filter(UnlistedCalls unlisted, TellRefused tell, int reconnects);
 
 }  // namespace vtpm

@@ -21,7 +21,9 @@ int main(int argc, char** argv) {
     vtpm::log::error(alone.error().message);
     return 2;
   }
-  if (auto served = vtpm::run_daemon(*parsed.options); !served) {
+  auto served = vtpm::run_daemon(options);
+  vtpm::log::tell_left_out();
+  if (!served) {
     vtpm::log::error(served.error().message);
     return 1;
   }

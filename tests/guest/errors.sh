@@ -72,3 +72,29 @@ step "with the good state back, all is well"
 cp "$WORK/good" "$WORK/state/tpm2-00.permall"
 start_vtpmd vtpm0 --state "$STATE"
 expect_exit 0 tpm2_nvreadpublic 0x1500050
+stop_vtpmd vtpm0
+
+step "a limit for the size of files is a full disk; what a client causes over and over is told once, and counted"
+(
+    ulimit -f 3
+    expect_exit 0 vtpmd --device vtpm0 --state "dir:$WORK/limited" --daemon --pid-file "$WORK/vtpm0.pid"
+)
+pids[vtpm0]=$(<"$WORK/vtpm0.pid")
+refused=0
+for index in 1 2 3 4 5 6 7 8; do
+    tpm2_nvdefine -Q -C o -s 512 "0x150000$index" 2>"$WORK/refused" || ((refused += 1))
+done
+expect_exit 0 grep -q 'tpm:warn(2.0)\|0x923' "$WORK/refused"
+expect_exit 0 tpm2_getrandom --hex 4
+stop_vtpmd vtpm0
+expect_eq "$(grep -c '\]: command 0x12a was undone' "$WORK/syslog")" 1 "times that it is told"
+wait_for 5 grep -q "left out $((refused - 1)) more of this kind in the last minute: command 0x12a was undone" "$WORK/syslog"
+
+step "messages go on when syslog is started anew"
+start_vtpmd vtpm0 --state "$STATE"
+kill "$(pgrep -f lib/syslog.py)"
+rm /dev/log
+(python3 "$LIB/syslog.py" "$WORK/syslog_anew" >/dev/null 2>&1 </dev/null &)
+wait_for 5 test -S /dev/log
+stop_vtpmd vtpm0
+wait_for 5 grep -q 'ended by a signal' "$WORK/syslog_anew"

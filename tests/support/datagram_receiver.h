@@ -15,14 +15,16 @@ namespace vtpm {
 
 class DatagramReceiver {
  public:
-  // `abstract`: "@NAME" instead of a path.
-  explicit DatagramReceiver(const std::string& abstract = "")
-      : path_(abstract.empty() ? directory_ / "socket" : abstract),
+  enum class At { abstract, path };
+
+  // `where`: "@NAME", or a path; empty: a path of its own.
+  explicit DatagramReceiver(const std::string& where = "", At at = At::abstract)
+      : path_(where.empty() ? directory_ / "socket" : where),
         socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
-    if (!abstract.empty()) {
+    if (!where.empty() && at == At::abstract) {
       address.sun_path[0] = '\0';
     }
     auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size());

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #include "engine/libtpms_engine.h"
 #include "tests/support/attempts.h"
 #include "tests/support/commands.h"
+#include "tests/support/datagram_receiver.h"
 #include "tests/support/must.h"
 #include "tests/support/temporary_directory.h"
 
@@ -93,6 +96,31 @@ TEST_F(SandboxTest, RefusedCall_IsToldByNameOnce) {
 
   EXPECT_EQ(ended.told,
             "vtpmd: refused the system call execve: not on vtpmd's list (see --sandbox)\n");
+}
+
+// 0, or errno.
+int try_to_connect(int socket, const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  // NOLINTNEXTLINE: the shape of socket addresses
+  return connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+}
+
+TEST_F(SandboxTest, SocketOfMessages_CanBeConnectedAgainAndNoOther) {
+  DatagramReceiver syslog;
+  FileDescriptor messages(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  FileDescriptor other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  Sandbox wanted = sandbox();
+  wanted.reconnects = messages.get();
+
+  Ended allowed = in_sandbox(
+      wanted, [&](FilesRestricted) { return try_to_connect(messages.get(), syslog.path()); });
+  Ended refused = in_sandbox(
+      wanted, [&](FilesRestricted) { return try_to_connect(other.get(), syslog.path()); });
+
+  EXPECT_EQ(allowed.status, 0) << allowed.told;
+  EXPECT_EQ(refused.status, EPERM);
 }
 
 TEST_F(SandboxTest, ListedCalls_AreNotTold) {
