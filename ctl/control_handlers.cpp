@@ -64,8 +64,13 @@ ControlOutcome init(ControlCall& call, const vtpm_init& request) {
     }
   }
   bool discard = (request.req.init_flags & VTPM_INIT_FLAG_DELETE_VOLATILE) != 0;
-  return answer(call,
-                call.device.tpm.power_on(discard ? StoredVolatile::discard : StoredVolatile::keep));
+  auto on = call.device.tpm.power_on(discard ? StoredVolatile::discard : StoredVolatile::keep);
+  // As with swtpm, a TPM 1.2 passes on what is wrong with its state, and a TPM 2.0 has one code.
+  bool unusable = !on && (on.error().code == Errc::corrupt || on.error().code == Errc::unsupported);
+  if (unusable && call.device.tpm.version() == TpmVersion::tpm20) {
+    on.error().tpm_result = VTPM_RESULT_TPM2_FAILURE;
+  }
+  return answer(call, on);
 }
 
 ControlOutcome shutdown(ControlCall& call, const vtpm_result& /*none*/) {

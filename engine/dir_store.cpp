@@ -56,7 +56,7 @@ Result<void> write_all(int fd, ByteView content) {
 }
 
 tl::unexpected<Error> about(const std::string& subject, const Error& error) {
-  return failure(error.code, subject + ": " + error.message);
+  return failure(error.code, subject + ": " + error.message, error.tpm_result);
 }
 
 // Makes a new directory durable; without this a power cut could take it and all that is in it.

@@ -218,7 +218,7 @@ Result<Bytes> decrypted_elements(const Layer& layer, ByteView elements, const Sw
 
 // Version 1: the ciphertext of a digest and the data, and nothing else. What does not decrypt to a
 // fitting digest is one error, wherever it first shows.
-Result<Bytes> decrypted_version1(ByteView text, const SwtpmKey& key) {
+Result<Bytes> decrypted_version1(const Layer& layer, ByteView text, const SwtpmKey& key) {
   constexpr std::array<std::byte, kAesBlock> kZeroIv{};
   if (text.empty() || text.size() % kAesBlock != 0) {
     return damaged(std::to_string(text.size()) + " encrypted bytes");
@@ -229,7 +229,7 @@ Result<Bytes> decrypted_version1(ByteView text, const SwtpmKey& key) {
   }
   auto plain = unpadded(std::move(*decrypted), key.size());
   if (!plain || plain->size() < kSha256Size) {
-    return wrong_key(kFileLayer);
+    return wrong_key(layer);
   }
   ByteView data = ByteView(*plain).subspan(kSha256Size);
   auto digest = sha256(data);
@@ -237,7 +237,7 @@ Result<Bytes> decrypted_version1(ByteView text, const SwtpmKey& key) {
     return digest;
   }
   if (!equal_in_constant_time(*digest, ByteView(*plain).first(kSha256Size))) {
-    return wrong_key(kFileLayer);
+    return wrong_key(layer);
   }
   return Bytes(data.begin(), data.end());
 }
@@ -246,21 +246,27 @@ Result<Bytes> copied(const Result<ByteView>& view) {
   return view.map([](ByteView bytes) { return Bytes(bytes.begin(), bytes.end()); });
 }
 
-// The element list within a control surface's blob, whichever way it is wrapped.
-Result<Bytes> migration_elements(const Envelope& envelope, const SwtpmKey* key) {
-  if ((envelope.flags & flag::kMigrationKey) == 0) {
-    return copied(find_element(envelope.content, tag::kMigrationData));
-  }
-  auto usable = check_key(kMigrationLayer, envelope.flags, key);
+// What lies within one layer: `content` is what the layer around it had in it.
+Result<Bytes> decrypted(const Layer& layer, const Envelope& envelope, ByteView content,
+                        const SwtpmKey* key) {
+  auto usable = check_key(layer, envelope.flags, key);
   if (!usable) {
     return tl::unexpected(usable.error());
   }
-  return decrypted_elements(kMigrationLayer, envelope.content, *key);
+  return envelope.version == 1 ? decrypted_version1(layer, content, *key)
+                               : decrypted_elements(layer, content, *key);
 }
 
-Result<Bytes> plain_file(const Envelope& envelope) {
-  return copied(envelope.version == 1 ? envelope.content
-                                      : find_element(envelope.content, tag::kData));
+// Version 1 has no elements: what is not encrypted stands there as it is.
+Result<Bytes> plain(const Envelope& envelope, ByteView content, uint16_t wanted) {
+  return copied(envelope.version == 1 ? content : find_element(content, wanted));
+}
+
+// What a control surface's blob has in it, whichever way it is wrapped.
+Result<Bytes> migration_content(const Envelope& envelope, const SwtpmKey* key) {
+  return (envelope.flags & flag::kMigrationKey) == 0
+             ? plain(envelope, envelope.content, tag::kMigrationData)
+             : decrypted(kMigrationLayer, envelope, envelope.content, key);
 }
 
 }  // namespace
@@ -291,14 +297,9 @@ Result<Bytes> unwrap_swtpm_blob(ByteView blob, const SwtpmKey* key) {
                    result::kBadKeyProperty);
   }
   if ((envelope->flags & flag::kFileKey) == 0) {
-    return plain_file(*envelope);
+    return plain(*envelope, envelope->content, tag::kData);
   }
-  auto usable = check_key(kFileLayer, envelope->flags, key);
-  if (!usable) {
-    return tl::unexpected(usable.error());
-  }
-  return envelope->version == 1 ? decrypted_version1(envelope->content, *key)
-                                : decrypted_elements(kFileLayer, envelope->content, *key);
+  return decrypted(kFileLayer, *envelope, envelope->content, key);
 }
 
 Result<Bytes> wrap_migration_blob(ByteView data, const SwtpmKey* migration_key,
@@ -323,18 +324,13 @@ Result<Bytes> unwrap_migration_blob(ByteView blob, const SwtpmKey* migration_key
   if (!envelope) {
     return tl::unexpected(envelope.error());
   }
-  auto elements = migration_elements(*envelope, migration_key);
-  if (!elements) {
-    return elements;
+  auto content = migration_content(*envelope, migration_key);
+  if (!content) {
+    return content;
   }
-  if ((envelope->flags & flag::kFileKey) == 0) {
-    return copied(find_element(*elements, tag::kData));
-  }
-  auto usable = check_key(kFileLayer, envelope->flags, file_key);
-  if (!usable) {
-    return tl::unexpected(usable.error());
-  }
-  return decrypted_elements(kFileLayer, *elements, *file_key);
+  return (envelope->flags & flag::kFileKey) == 0
+             ? plain(*envelope, *content, tag::kData)
+             : decrypted(kFileLayer, *envelope, *content, file_key);
 }
 
 }  // namespace vtpm

@@ -16,7 +16,7 @@ class MemoryStore : public StateStore {
   Result<Bytes> load(BlobName name) override {
     ++loads;
     if (fail_loads) {
-      return failure(load_failure, "load told to fail");
+      return failure(load_failure, "load told to fail", load_result);
     }
     auto* found = find(name);
     return found == nullptr ? Result<Bytes>(failure(Errc::not_found, "no such blob")) : *found;
@@ -72,6 +72,7 @@ class MemoryStore : public StateStore {
   std::vector<std::pair<BlobName, Bytes>> blobs;
   bool fail_loads = false;
   Errc load_failure = Errc::io;
+  uint32_t load_result = 0;
   bool fail_stores = false;
   bool away = false;                          // lock() finds nothing
   std::atomic<bool> held_by_another = false;  // lock() is refused; any thread

@@ -42,6 +42,17 @@ inline Bytes file_key_elements(ByteView key, ByteView text, ByteView iv) {
       .take();
 }
 
+// Version 1's encryption: {SHA-256, data}, with a vector of zeroes, padded to the key's length.
+inline Bytes version1_text(ByteView key, ByteView digest, ByteView data) {
+  size_t count = key.size() - (digest.size() + data.size()) % key.size();
+  Bytes plain = BigEndianWriter()
+                    .bytes(digest)
+                    .bytes(data)
+                    .bytes(Bytes(count, static_cast<std::byte>(count)))
+                    .take();
+  return aes_cbc_encrypt(key, Bytes(16), plain).value();
+}
+
 // The data of the element of that tag in a blob that is whole.
 inline ByteView element_in(ByteView blob, uint16_t wanted) {
   BigEndianReader reader(blob.subspan(10));

@@ -255,6 +255,30 @@ TEST_F(SteerTest, StatusInFailedPhase_HasTheReason) {
   EXPECT_THAT(status.reason, HasSubstr("load told to fail"));
 }
 
+TEST_F(SteerTest, InitWithAnUnusableState_HasOneCodeForATpm20) {
+  store_.fail_loads = true;
+  store_.load_failure = Errc::corrupt;
+  store_.load_result = 0x21;
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_TPM2_FAILURE);
+}
+
+class SteerTpm12Test : public SteerTest {
+ protected:
+  SteerTpm12Test() : SteerTest({.version = TpmVersion::tpm12}) {}
+};
+
+TEST_F(SteerTpm12Test, InitWithAnUnusableState_TellsWrongKeysApart) {
+  store_.fail_loads = true;
+  store_.load_failure = Errc::corrupt;
+  store_.load_result = 0x21;
+  EXPECT_EQ(result_in(init()), 0x21u);
+  store_.load_failure = Errc::unsupported;
+  store_.load_result = 0x28;
+
+  EXPECT_EQ(result_in(init()), 0x28u);
+}
+
 TEST_F(SteerTest, StatusAfterStop_ForgetsTheFailure) {
   store_.fail_loads = true;
   init();

@@ -63,6 +63,7 @@ TEST_P(DirStoreKey, LoadWithAnotherKey_NamesTheFileAndTheKey) {
   EXPECT_EQ(blob.error().code, Errc::corrupt);
   EXPECT_THAT(blob.error().message, HasSubstr(directory_ / "tpm2-00.permall"));
   EXPECT_THAT(blob.error().message, HasSubstr("the file key is wrong"));
+  EXPECT_EQ(blob.error().tpm_result, 0x21u);
 }
 
 TEST_P(DirStoreKey, LoadWithoutAKey_AsksForIt) {
@@ -73,6 +74,7 @@ TEST_P(DirStoreKey, LoadWithoutAKey_AsksForIt) {
   ASSERT_FALSE(blob.has_value());
   EXPECT_EQ(blob.error().code, Errc::unsupported);
   EXPECT_THAT(blob.error().message, HasSubstr("no key was given"));
+  EXPECT_EQ(blob.error().tpm_result, 0x0du);
 }
 
 TEST_P(DirStoreKey, LoadOfAPlainFile_IsRefused) {

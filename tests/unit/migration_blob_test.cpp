@@ -36,6 +36,29 @@ TEST(MigrationBlob, WithoutAKey_IsTakenWithOneToo) {
   EXPECT_EQ(unwrap_migration_blob(blob, &key).value(), kState);
 }
 
+// -- version 1 --
+
+Bytes version1_text_of(const SwtpmKey& key, ByteView data) {
+  return version1_text(key.view(), sha256(data).value(), data);
+}
+
+TEST(MigrationBlob, Version1WithoutAKey_IsTheStateItself) {
+  EXPECT_EQ(unwrap_migration_blob(swtpm_blob(1, 0x04, kState), nullptr).value(), kState);
+}
+
+TEST(MigrationBlob, Version1WithBothKeys_IsUnderstood) {
+  SwtpmKey migration_key(Bytes(16, std::byte{0x41}));
+  SwtpmKey file_key(Bytes(16, std::byte{0x42}));
+  Bytes blob =
+      swtpm_blob(1, 0x07, version1_text_of(migration_key, version1_text_of(file_key, kState)));
+
+  EXPECT_EQ(unwrap_migration_blob(blob, &migration_key, &file_key).value(), kState);
+  EXPECT_EQ(unwrap_migration_blob(blob, &migration_key, nullptr).error().tpm_result, kKeyNotFound);
+  EXPECT_EQ(unwrap_migration_blob(blob, &file_key, &file_key).error().tpm_result, kDecryptError);
+  EXPECT_EQ(unwrap_migration_blob(blob, &migration_key, &migration_key).error().tpm_result,
+            kDecryptError);
+}
+
 struct Encryption {
   const char* name;
   Bytes key;
@@ -187,6 +210,26 @@ TEST_P(EncryptedBlob, WithTheFileKeyAloneAnyByteChangedInAnyWay_NeverGivesAnothe
       ASSERT_EQ(unwrap_migration_blob(changed, nullptr, &key_).value_or(kState), kState)
           << "byte " << i << " ^ " << change;
     }
+  }
+}
+
+TEST_P(EncryptedBlob, Version1_IsUnderstoodWithItsKeyAlone) {
+  Bytes blob = swtpm_blob(1, GetParam().flags, version1_text_of(key_, kState));
+  SwtpmKey wrong(key_.size());
+  SwtpmKey other(48 - key_.size());
+
+  EXPECT_EQ(unwrap(blob).value(), kState);
+  EXPECT_EQ(unwrap_migration_blob(blob, &wrong).error().tpm_result, kDecryptError);
+  EXPECT_EQ(unwrap_migration_blob(blob, &other).error().tpm_result, kBadKeyProperty);
+  EXPECT_EQ(unwrap_migration_blob(blob, nullptr).error().tpm_result, kKeyNotFound);
+}
+
+TEST_P(EncryptedBlob, Version1WithAnyBitOfTheTextFlipped_IsRefused) {
+  const Bytes blob = swtpm_blob(1, GetParam().flags, version1_text_of(key_, kState));
+  for (size_t bit = 80; bit < blob.size() * 8; ++bit) {
+    Bytes changed = blob;
+    changed[bit / 8] ^= std::byte{1} << bit % 8;
+    EXPECT_EQ(unwrap(changed).error().tpm_result, kDecryptError) << "bit " << bit;
   }
 }
 

@@ -27,10 +27,8 @@ Bytes padded(ByteView data, size_t multiple) {
   return joined(data, Bytes(count, static_cast<std::byte>(count)));
 }
 
-// Version 1: {SHA-256, data}, encrypted with a vector of zeroes.
 Bytes version1(ByteView key, ByteView digest, ByteView data, uint16_t flags) {
-  Bytes plain = padded(joined(digest, data), key.size());
-  return swtpm_blob(1, flags, aes_cbc_encrypt(key, Bytes(16), plain).value());
+  return swtpm_blob(1, flags, version1_text(key, digest, data));
 }
 
 struct Encryption {
