@@ -298,7 +298,8 @@ ControlOutcome get_stateblob(ControlCall& call, const vtpm_get_state& request) {
     taken = take_blob(call, *kind, (request.req.state_flags & VTPM_STATE_FLAG_DECRYPTED) != 0);
     // The savestate is the last blob that a migration asks for, whether there is one or not.
     if (kind == BlobKind::savestate && call.device.policy.release_lock_outgoing) {
-      call.device.tpm.release_storage();
+      auto released = call.device.tpm.release_storage();
+      taken = released ? taken : released;
     }
   }
   if (!taken) {

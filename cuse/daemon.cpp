@@ -1,14 +1,15 @@
 #include "cuse/daemon.h"
 
+#include <atomic>
 #include <optional>
 #include <sstream>
 
 #include "cuse/control_node.h"
 #include "cuse/node_check.h"
-#include "cuse/power_on_retry.h"
 #include "cuse/process.h"
 #include "cuse/service_notifier.h"
 #include "cuse/state_storage.h"
+#include "cuse/storage_retry.h"
 #include "engine/crypto.h"
 #include "engine/libtpms_engine.h"
 #include "engine/swtpm_key.h"
@@ -35,6 +36,22 @@ void log_undone(CommandCode command, const std::string& reason) {
        << " was undone: its change could not be stored: " << reason
        << ". Commands that change nothing go on, and others do once the storage is back";
   log::error(text.str());
+}
+
+void log_unstored(Unstored what, const std::string& reason) {
+  const std::string counted = "what the TPM counts (failed authorisations, time) ";
+  switch (what) {
+    case Unstored::kept:
+      log::error(counted + "cannot be stored: " + reason +
+                 ". It is kept in memory and tried again");
+      break;
+    case Unstored::stored:
+      log::info(counted + "is stored");
+      break;
+    case Unstored::lost:
+      log::error(counted + "could not be stored and is lost: " + reason);
+      break;
+  }
 }
 
 Result<SwtpmKey> open_migration_key(const Options& options) {
@@ -141,14 +158,20 @@ class ServedTpm {
                    options.access}) {
     tpm_.on_phase_change(log_phase_change);
     tpm_.on_undone(log_undone);
+    tpm_.on_unstored([this](Unstored what, const std::string& reason) {
+      log_unstored(what, reason);
+      if (what == Unstored::kept) {
+        retry_.wake();
+      }
+    });
+    retry_.start([this] { return catch_up(); });
   }
 
-  // A command that runs is told to end, not waited for; TPM2_Shutdown makes the state safe; then
-  // the nodes go.
+  // A command that runs is told to end, those that wait are answered; TPM2_Shutdown makes the state
+  // safe; then the nodes go. An attempt to store again that comes in between finds an ended TPM.
   ~ServedTpm() {
-    retry_.stop();
-    static_cast<void>(tpm_.cancel());
     tpm_.end();
+    retry_.stop();
     if (device_) {
       device_->raw.session->stop();
       device_->control.session->stop();
@@ -193,7 +216,7 @@ class ServedTpm {
       }
     }
     if (options_.state.wait || startup_due_) {
-      retry_.start([this] { return catch_up(); });
+      retry_.wake();
     }
     for (CreatedNode* node : {&device_->control, &device_->raw}) {
       node->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
@@ -211,13 +234,14 @@ class ServedTpm {
       startup_due_ = options_.power == InitialPower::on;
     }
     // Whoever has powered or started it meanwhile knows what comes next.
+    bool stored = tpm_.store_unstored();
     bool waits = tpm_.waits_for_storage();
     startup_due_ = startup_due_ && (waits || (tpm_.phase() == Phase::on && !tpm_.started()));
     if (startup_due_ && !waits) {
       auto started = start_up(tpm_, options_);
       startup_due_ = !started && may_succeed_later(started.error());
     }
-    return !startup_due_ && !options_.state.wait;
+    return stored && !startup_due_ && !options_.state.wait;
   }
 
   // A change uevent for the raw node: whoever listens to udev probes it again.
@@ -239,8 +263,8 @@ class ServedTpm {
   RawNode raw_node_;
   FileDescriptor uevent_;
   std::optional<CreatedDevice> device_;
-  bool startup_due_ = false;  // the retry's, once that has begun
-  PowerOnRetry retry_;
+  std::atomic<bool> startup_due_ = false;
+  StorageRetry retry_;
 };
 
 // The daemon's ties to whoever started it. Made while it may do anything, used from within the

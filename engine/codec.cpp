@@ -87,6 +87,18 @@ Bytes probe_command(TpmVersion version) {
   return message(kTpm12RequestTag, 0x65, parameters);
 }
 
+Bytes started_query(TpmVersion version) {
+  if (version == TpmVersion::tpm20) {
+    return message(kTpm2NoSessions, static_cast<uint32_t>(cc::read_clock));
+  }
+  return message(kTpm12RequestTag, static_cast<uint32_t>(ordinal::pcr_read),
+                 BigEndianWriter().u32(0).take());
+}
+
+ResponseCode not_started_code(TpmVersion version) {
+  return version == TpmVersion::tpm20 ? rc::initialize : rc::tpm12_invalid_postinit;
+}
+
 Bytes buffer_size_query() {
   Bytes parameters = BigEndianWriter().u32(kCapTpmProperties).u32(kPtMaxCommandSize).u32(2).take();
   return message(kTpm2NoSessions, static_cast<uint32_t>(cc::get_capability), parameters);
@@ -112,17 +124,6 @@ Bytes error_response(TpmVersion version, ResponseCode code) {
 
 Bytes failure_response(TpmVersion version) {
   return error_response(version, version == TpmVersion::tpm20 ? rc::failure : rc::tpm12_fail);
-}
-
-// Not among them: what takes an authorization, since a wrong one may be counted, and what touches
-// PCRs, since that may end the state that Shutdown left.
-bool never_writes(TpmVersion version, CommandCode code) {
-  constexpr std::array kTpm20 = {cc::flush_context,  cc::nv_read_public, cc::read_public,
-                                 cc::get_capability, cc::get_random,     cc::pcr_read,
-                                 cc::read_clock};
-  constexpr std::array kTpm12 = {ordinal::pcr_read, ordinal::get_random, ordinal::get_capability};
-  return version == TpmVersion::tpm20 ? std::ranges::find(kTpm20, code) != kTpm20.end()
-                                      : std::ranges::find(kTpm12, code) != kTpm12.end();
 }
 
 bool is_long_running(TpmVersion version, CommandCode code) {

@@ -46,6 +46,11 @@ Bytes shutdown_command(ShutdownType type);
 // TPM2_GetCapability of one property, or TPM_GetCapability of the version.
 Bytes probe_command(TpmVersion version);
 
+// A query that changes nothing and that a TPM which is not started refuses with
+// not_started_code(): TPM2_ReadClock, or TPM_PCRRead.
+Bytes started_query(TpmVersion version);
+ResponseCode not_started_code(TpmVersion version);
+
 // TPM2_GetCapability of the two properties that say how long commands and responses may be, and the
 // answer to it. Hypervisors ask before the firmware has started the TPM.
 Bytes buffer_size_query();
@@ -57,9 +62,6 @@ Bytes error_response(TpmVersion version, ResponseCode code);
 // What a TPM in failure answers (TPM_RC_FAILURE, or TPM_FAIL for 1.2), with its version's tag:
 // clients tell the versions apart by the tag, even before power-on.
 Bytes failure_response(TpmVersion version);
-
-// True for the frequent commands that write no state, whatever comes of them; false when unknown.
-bool never_writes(TpmVersion version, CommandCode code);
 
 // True for commands that may compute for long: making keys, self tests.
 bool is_long_running(TpmVersion version, CommandCode code);

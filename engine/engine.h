@@ -4,7 +4,9 @@
 //
 // Ownership: an engine owns the TPM's memory and borrows its StateStore.
 // Threads: one call at a time, from any thread; only cancel() may come at any moment.
-// Durability: what a command changed is in the store, durably, before execute() returns.
+// Durability: what a command changed is in the store, durably, before execute() returns. What the
+// TPM keeps account of beside its commands (failed authorisations, time) is kept in memory while
+// the store does not take it, and stored later (docs/decisions/0012).
 // Errors: power_on() fails with the store's or the TPM's reason and leaves the engine off. A
 // command never fails as a call while the engine is on: the TPM's own response says what went
 // wrong.
@@ -33,8 +35,8 @@ struct BufferSizes {
 enum class StoredVolatile { keep, discard };
 
 // What power_on() found: nothing volatile, so the TPM waits for Startup; or a volatile blob, so it
-// goes on where that was taken.
-enum class PoweredOn { reset, resumed };
+// goes on where that was taken, behind Startup or before it.
+enum class PoweredOn { reset, resumed, resumed_before_startup };
 
 class Engine {
  public:
@@ -45,16 +47,19 @@ class Engine {
 
   [[nodiscard]] virtual TpmVersion version() const = 0;
 
-  // _TPM_Init. Loads the state from the store; makes ("manufactures") a new TPM when there is none
-  // and that is allowed. The engine must be off.
+  // _TPM_Init. Loads the state from the store, but what is unstored() from memory; makes
+  // ("manufactures") a new TPM when there is none and that is allowed. The engine must be off.
   virtual Result<PoweredOn> power_on(StoredVolatile stored) = 0;
 
   // Takes power away without a word to the TPM; a TPM 2.0 wants TPM2_Shutdown first.
   virtual void power_off() = 0;
 
-  // One command; what it changed is durable when this returns. The response is valid until the next
-  // call of execute() or power_off(). `canceled` is looked at once cancel() would be heard, so that
-  // a cancel in the moment before is not lost.
+  // One command. The response is valid until the next call of execute() or power_off(). `canceled`
+  // is looked at once cancel() would be heard, so that a cancel in the moment before is not lost.
+  //
+  // What a command that stores by design (storing_commands.h) changed is durable when this returns,
+  // together with all that was unstored(). Nothing that another command or one that failed wanted
+  // stored is ever undone: what the store does not take is unstored() from then on.
   // Errors: wrong_phase when the engine is off; the store's when the change could not be stored:
   // the TPM is then as it was before the command, or, if even that fails, in failure mode.
   virtual Result<ByteView> execute(ByteView command, Locality locality,
@@ -70,6 +75,18 @@ class Engine {
   // early in execute() it comes, and never meets a later command.
   // Errors: unsupported where the TPM version has no such thing.
   virtual Result<void> cancel() = 0;
+
+  // -- What the store has not taken yet; at power-on the TPM goes on from it --
+
+  // Why something that the TPM wants to have in the store is in memory alone; null: nothing is.
+  // Outlives power cycles. Valid until the next call.
+  [[nodiscard]] virtual const Error* unstored() const = 0;
+
+  // Tries again, on or off. Errors: the store's; what is left then stays unstored().
+  virtual Result<void> store_unstored() = 0;
+
+  // The store has become somebody else's.
+  virtual void drop_unstored() = 0;
 
   // -- The established flag and the hash interface of the TPM Interface Specification (D-RTM) --
 

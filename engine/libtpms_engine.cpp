@@ -18,8 +18,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -27,6 +25,8 @@
 #include "engine/codec.h"
 #include "engine/file_descriptor.h"
 #include "engine/library_failure.h"
+#include "engine/storing_commands.h"
+#include "engine/unstored_changes.h"
 
 namespace vtpm {
 namespace {
@@ -63,6 +63,7 @@ class Adapter final : public LibtpmsEngine {
       : options_(std::move(options)),
         version_(options_.version),
         store_(store),
+        changes_(store),
         command_(kMaxMessage) {
     // When it fails, libtpms prints the whole command, authorisation values included, to standard
     // error unless it is told where else.
@@ -110,20 +111,12 @@ class Adapter final : public LibtpmsEngine {
     if (auto ready = set_profile(); !ready) {
       return tl::unexpected(ready.error());
     }
-    resumed_ = given_.volatile_state;
-    superseded_ = given_.permanent;
-    given_ = {};
-    TPM_RESULT result = contained(TPMLIB_MainInit);
-    superseded_ = false;
-    auto committed = result == TPM_SUCCESS ? commit() : Result<void>();
-    if (result != TPM_SUCCESS || store_error_ || !committed) {
+    auto before = changes_.all();
+    if (auto inited = main_init(); !inited) {
       end_library();  // MainInit leaves the library half-initialised when it fails
-      changes_.clear();
+      changes_.replace(std::move(before));
       rinse();
-      if (lost_) {
-        return broken();
-      }
-      return committed ? power_on_failure(result) : tl::unexpected(committed.error());
+      return lost_ ? broken() : tl::unexpected(inited.error());
     }
     on_ = true;
     if (stored == StoredVolatile::discard) {
@@ -132,7 +125,7 @@ class Adapter final : public LibtpmsEngine {
         return tl::unexpected(removed.error());
       }
     }
-    return resumed_ ? PoweredOn::resumed : PoweredOn::reset;
+    return resumed_ ? ask_whether_started() : PoweredOn::reset;
   }
 
   void power_off() override {
@@ -152,18 +145,23 @@ class Adapter final : public LibtpmsEngine {
       return failure(Errc::invalid, "a command of more than 4096 bytes");
     }
     locality_ = locality;
-    std::optional<Snapshot> before;
     auto header = parse_command_header(command);
-    if (header && !never_writes(version_, header->code)) {
+    CommandCode code = header ? header->code : CommandCode{0};
+    std::optional<Snapshot> before;
+    bool stores = ends_saved_state_ || stores_by_design(version_, code, command);
+    if (stores) {
       before = take_snapshot();
     }
     ByteView response = process(command, canceled);
     if (lost_) {
       return broken();
     }
-    if (auto done = commit_or_undo(before); !done) {
-      return tl::unexpected(done.error());
+    bool succeeded = response_code(response) == rc::success;
+    bool undo = stores && succeeded && !carries_another(version_, code);
+    if (auto settled = settle(before, undo, stores && succeeded); !settled) {
+      return tl::unexpected(settled.error());
     }
+    note_saved_state(code, succeeded);
     failure_mode_ = failure_mode_ || tells_failure_mode(response);
     return response;
   }
@@ -177,6 +175,14 @@ class Adapter final : public LibtpmsEngine {
     cancel_window_.cancel();
     return {};
   }
+
+  [[nodiscard]] const Error* unstored() const override { return changes_.reason(); }
+
+  Result<void> store_unstored() override {
+    return changes_.empty() ? Result<void>() : changes_.commit();
+  }
+
+  void drop_unstored() override { changes_.replace({}); }
 
   Result<bool> established() override {
     TPM_BOOL established = 0;
@@ -209,7 +215,9 @@ class Adapter final : public LibtpmsEngine {
       return failure(Errc::not_found, "this TPM has no state of that kind", TPM_RETRY);
     }
     auto view = std::as_bytes(std::span(data, size));
-    return Bytes(view.begin(), view.end());
+    Bytes blob(view.begin(), view.end());
+    explicit_bzero(data, size);
+    return blob;
   }
 
   Result<void> set_state(BlobKind kind, ByteView blob) override {
@@ -266,9 +274,9 @@ class Adapter final : public LibtpmsEngine {
     if (!kind || rinsing_) {
       return failure(Errc::not_found, std::string("no state is named ") + name);
     }
-    if (auto changed = changes_.find(*kind); changed != changes_.end()) {
-      return changed->second ? *changed->second
-                             : Result<Bytes>(failure(Errc::not_found, "it was removed"));
+    if (const auto* wanted = changes_.find({version_, *kind})) {
+      return *wanted ? Result<Bytes>((*wanted)->get())
+                     : Result<Bytes>(failure(Errc::not_found, "it was removed"));
     }
     auto blob = load_stored(*kind);
     resumed_ = resumed_ || (blob && *kind == BlobKind::volatile_state);
@@ -278,7 +286,7 @@ class Adapter final : public LibtpmsEngine {
   // What the library stores and removes is done when it has returned: a store that fails within a
   // command would put it into failure mode for good.
   Result<void> store(const char* name, ByteView data) {
-    return change(name, Bytes(data.begin(), data.end()));
+    return change(name, WipedBytes(Bytes(data.begin(), data.end())));
   }
 
   Result<void> remove(const char* name) {
@@ -344,16 +352,22 @@ class Adapter final : public LibtpmsEngine {
   template <class Call>
   TPM_RESULT contained(Call call) {
     TPM_RESULT result = TPM_FAIL;
-    note_end(guarded_from_failure(FailingJump::to_guard, [&] { result = call(); }));
+    auto before = changes_.all();
+    note_end(guarded_from_failure(FailingJump::to_guard, [&] { result = call(); }),
+             std::move(before));
     return result;
   }
 
-  void note_end(GuardedEnd end) {
+  // Of a call that the library left nothing is stored; what it wanted stored before still is.
+  void note_end(GuardedEnd end, UnstoredChanges::Changes before) {
     left_ = end != GuardedEnd::returned;
+    if (left_) {
+      changes_.replace(std::move(before));
+      changed_ = false;
+    }
     if (end == GuardedEnd::memory_fault) {
       broken_ = lost_ = failure_mode_ = true;
       on_ = false;
-      changes_.clear();
     }
   }
 
@@ -416,8 +430,9 @@ class Adapter final : public LibtpmsEngine {
 
   // The whole TPM, as it was before a command.
   struct Snapshot {
-    Bytes permanent;
-    Bytes volatile_state;
+    WipedBytes permanent;
+    WipedBytes volatile_state;
+    UnstoredChanges::Changes unstored;
   };
 
   // Nothing when the library cannot give it: it may be in its failure mode.
@@ -427,54 +442,94 @@ class Adapter final : public LibtpmsEngine {
     if (failure_mode_ || !permanent || !volatile_state) {
       return std::nullopt;
     }
-    return Snapshot{std::move(*permanent), std::move(*volatile_state)};
+    return Snapshot{WipedBytes(std::move(*permanent)), WipedBytes(std::move(*volatile_state)),
+                    changes_.all()};
   }
 
-  Result<void> change(const char* name, std::optional<Bytes> to) {
+  Result<void> change(const char* name, UnstoredChanges::Wanted to) {
     auto kind = kind_of(name);
     if (!kind) {
       return failure(Errc::unsupported, std::string("no place for state named ") + name);
     }
     if (!restoring_ && !rinsing_) {
-      changes_[*kind] = std::move(to);
+      changes_.want({version_, *kind}, std::move(to));
+      changed_ = true;
     }
     return {};
   }
 
-  // Makes durable what the library wanted stored. The permanent state comes last: it is what
-  // counts.
-  Result<void> commit() {
-    auto changes = std::exchange(changes_, {});
-    try {
-      for (const auto& [kind, to] : changes) {
-        BlobName name{version_, kind};
-        if (auto done = to ? store_.store(name, *to) : store_.remove(name); !done) {
-          return done;
-        }
-      }
-    } catch (const std::exception& exception) {  // want of memory most likely
-      return failure(Errc::io, exception.what());
+  // Begins the library anew and stores what that changed: a new TPM, a state that was given, one in
+  // an older format. What was unstored before may stay so.
+  Result<void> main_init() {
+    resumed_ = given_.volatile_state;
+    superseded_ = given_.permanent;
+    ends_saved_state_ = version_ == TpmVersion::tpm12;  // there may be one
+    given_ = {};
+    if (superseded_) {
+      changes_.forget({version_, BlobKind::permanent});
     }
-    return {};
+    changed_ = false;
+    TPM_RESULT result = contained(TPMLIB_MainInit);
+    superseded_ = false;
+    if (result != TPM_SUCCESS || store_error_) {
+      return power_on_failure(result);
+    }
+    auto committed = store_unstored();
+    return changed_ ? committed : Result<void>();
   }
 
-  // After a commit that failed the TPM is what it was before the command, as if that had never
-  // come.
-  Result<void> commit_or_undo(const std::optional<Snapshot>& before) {
-    auto committed = commit();
-    if (!committed && !(before && restore(*before))) {
+  // Stores what a call has changed, and what is left of earlier ones. When the store does not take
+  // it, a change that was `acknowledged` is undone, or the TPM fails; all else is kept for later.
+  // `undo` is false where undoing could take back more than what was acknowledged.
+  Result<void> settle(const std::optional<Snapshot>& before, bool undo, bool acknowledged) {
+    bool changed = std::exchange(changed_, false);
+    if (changes_.empty()) {
+      return {};
+    }
+    auto previous = undo && before && changed ? stored_before(*before) : UnstoredChanges::Changes();
+    auto committed = changes_.commit();
+    if (committed || !changed || !acknowledged) {
+      return {};
+    }
+    if (undo && !(before && restore(*before, std::move(previous)))) {
       power_off();
       failure_mode_ = true;
     }
     return committed;
   }
 
-  bool restore(const Snapshot& snapshot) {
+  // What the store has to have when the command has not been: of the blobs that it wants changed,
+  // what is there now.
+  UnstoredChanges::Changes stored_before(const Snapshot& before) {
+    UnstoredChanges::Changes previous = before.unstored;
+    for (const auto& [name, wanted] : changes_.all()) {
+      if (name.kind == BlobKind::permanent || previous.contains(name)) {
+        continue;
+      }
+      auto stored = store_.load(name);
+      if (stored || stored.error().code == Errc::not_found) {
+        previous.emplace(name, stored ? UnstoredChanges::Wanted(std::move(*stored)) : std::nullopt);
+      }
+    }
+    previous.insert_or_assign({version_, BlobKind::permanent}, before.permanent);
+    return previous;
+  }
+
+  // As if the command had never come. A store may have failed when the new state was in its place
+  // already, so the old one is stored once more, now or later.
+  bool restore(const Snapshot& snapshot, UnstoredChanges::Changes previous) {
+    changes_.replace(std::move(previous));
+    bool restored = begin_anew_from(snapshot);
+    static_cast<void>(changes_.commit());
+    return restored;
+  }
+
+  bool begin_anew_from(const Snapshot& snapshot) {
     end_library();
     on_ = false;
     restoring_ = true;
-    bool restored = set_state(BlobKind::permanent, snapshot.permanent) &&
-                    set_state(BlobKind::volatile_state, snapshot.volatile_state) &&
+    bool restored = set_state(BlobKind::permanent, snapshot.permanent.get()) &&
+                    set_state(BlobKind::volatile_state, snapshot.volatile_state.get()) &&
                     contained(TPMLIB_MainInit) == TPM_SUCCESS;
     restoring_ = false;
     given_ = {};
@@ -482,9 +537,47 @@ class Adapter final : public LibtpmsEngine {
       end_library();
     }
     on_ = restored;
-    // A store may have failed when the new state was in its place already.
-    static_cast<void>(change(TPM_PERMANENT_ALL_NAME, snapshot.permanent) && commit());
-    return restored;
+    return restored && answers();
+  }
+
+  // A TPM 1.2 is not asked: it would take the question for the end of its saved state.
+  bool answers() {
+    if (version_ == TpmVersion::tpm12) {
+      return true;
+    }
+    ByteView answer = process(started_query(version_), std::atomic<bool>(false));
+    changed_ = false;
+    return !failure_mode_ && response_code(answer) != rc::failure;
+  }
+
+  // A state that was saved for resuming (by TPM2_Shutdown, by TPM_SaveState) ends with the next
+  // command that changes what was saved, and a crash must not bring it back: until it has ended
+  // every command is one that stores. Of a TPM 1.2 any command ends it.
+  void note_saved_state(CommandCode code, bool succeeded) {
+    if (version_ == TpmVersion::tpm20) {
+      ends_saved_state_ = ends_saved_state_ || (succeeded && code == cc::shutdown);
+    } else {
+      ends_saved_state_ = succeeded && code == ordinal::save_state;
+    }
+  }
+
+  // A volatile state may be of a TPM that nobody had started. The question leaves no trace: a TPM
+  // 1.2 takes it for the end of its saved state.
+  Result<PoweredOn> ask_whether_started() {
+    auto before = version_ == TpmVersion::tpm12 ? take_snapshot() : std::nullopt;
+    ByteView answer = process(started_query(version_), std::atomic<bool>(false));
+    ResponseCode code = response_code(answer);
+    if (before && changed_) {
+      changes_.replace(before->unstored);
+      failure_mode_ = failure_mode_ || !begin_anew_from(*before);
+    }
+    static_cast<void>(settle(std::nullopt, false, false));
+    if (failure_mode_ || tells_failure_mode(answer)) {
+      power_off();
+      return lost_ ? broken() : failure(Errc::tpm, "the TPM that was resumed is in failure mode");
+    }
+    return code == not_started_code(version_) ? PoweredOn::resumed_before_startup
+                                              : PoweredOn::resumed;
   }
 
   // A call that may write, other than a command.
@@ -492,8 +585,8 @@ class Adapter final : public LibtpmsEngine {
   Result<void> durably(Call call) {
     auto before = on_ ? take_snapshot() : std::nullopt;
     auto done = while_on(call);
-    auto committed = on_ ? commit_or_undo(before) : Result<void>();
-    return committed ? done : committed;
+    auto settled = settle(before, done.has_value(), done.has_value());
+    return settled ? done : settled;
   }
 
   ByteView process(ByteView command, const std::atomic<bool>& canceled) {
@@ -505,13 +598,14 @@ class Adapter final : public LibtpmsEngine {
       cancel_window_.cancel();
     }
     TPM_RESULT result = TPM_FAIL;
+    auto unstored = changes_.all();
     GuardedEnd end = guarded_from_failure(FailingJump::to_library, [&] {
       result = TPMLIB_Process(&response_, &size, &response_capacity_,
                               reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
                               static_cast<uint32_t>(command.size()));
     });
     cancel_window_.close();
-    note_end(end);
+    note_end(end, std::move(unstored));
     if (result != TPM_SUCCESS || size < kHeaderSize) {
       failure_mode_ = true;
       fallback_ = failure_response(version_);
@@ -521,10 +615,11 @@ class Adapter final : public LibtpmsEngine {
   }
 
   Result<void> check_state_exists() {
-    if (options_.may_manufacture || given_.permanent) {
+    BlobName name{version_, BlobKind::permanent};
+    if (options_.may_manufacture || given_.permanent || changes_.find(name) != nullptr) {
       return {};
     }
-    auto permanent = store_.load({version_, BlobKind::permanent});
+    auto permanent = store_.load(name);
     if (!permanent && permanent.error().code == Errc::not_found) {
       return failure(Errc::not_found, "there is no TPM state (" + permanent.error().message +
                                           "), and making a new TPM was not allowed");
@@ -544,7 +639,7 @@ class Adapter final : public LibtpmsEngine {
     return {};
   }
 
-  tl::unexpected<Error> power_on_failure(TPM_RESULT result) {
+  [[nodiscard]] tl::unexpected<Error> power_on_failure(TPM_RESULT result) const {
     if (store_error_) {
       return tl::unexpected(*store_error_);
     }
@@ -552,11 +647,11 @@ class Adapter final : public LibtpmsEngine {
                                   in_words(result) + ")");
   }
 
-  // A TPM 2.0 answers everything but two queries with TPM_RC_FAILURE from then on. A failed load
-  // leads there too, with either version.
+  // A TPM 2.0 answers everything but two queries with TPM_RC_FAILURE from then on, a TPM 1.2 with
+  // TPM_FAILEDSELFTEST. A failed load leads there too, with either version.
   [[nodiscard]] bool tells_failure_mode(ByteView response) const {
-    return store_error_.has_value() ||
-           (version_ == TpmVersion::tpm20 && response_code(response) == rc::failure);
+    ResponseCode failed = version_ == TpmVersion::tpm20 ? rc::failure : rc::tpm12_failed_self_test;
+    return store_error_.has_value() || response_code(response) == failed;
   }
 
   // Keeps the first real failure for the message; "not there" is an answer, not a failure.
@@ -582,14 +677,14 @@ class Adapter final : public LibtpmsEngine {
   bool superseded_ = false;  // during power_on(): the permanent state is the one that was given
   Locality locality_{};
   std::optional<Error> store_error_;
-  // What the library wanted stored (bytes) or removed (nothing) and commit() has yet to do. In the
-  // order of commits.
-  std::map<BlobKind, std::optional<Bytes>, std::greater<>> changes_;
-  bool restoring_ = false;  // what the library stores now is stored already
-  bool rinsing_ = false;    // what the library loads and stores now is nobody's
-  bool left_ = false;       // the last guarded call, by the library, instead of returning
-  bool broken_ = false;     // it did so while the TPM was on, which is therefore off
-  bool lost_ = false;       // the library made a memory error
+  UnstoredChanges changes_;        // what the library wants to have in the store and is not there
+  bool changed_ = false;           // it has added to them since that was looked at
+  bool restoring_ = false;         // what the library stores now is stored already
+  bool ends_saved_state_ = false;  // note_saved_state()
+  bool rinsing_ = false;           // what the library loads and stores now is nobody's
+  bool left_ = false;    // the last guarded call, by the library, instead of returning
+  bool broken_ = false;  // it did so while the TPM was on, which is therefore off
+  bool lost_ = false;    // the library made a memory error
   Bytes command_;
   Bytes fallback_;
   unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us

@@ -42,6 +42,8 @@ inline constexpr ResponseCode canceled{0x909};
 inline constexpr ResponseCode retry{0x922};
 inline constexpr ResponseCode nv_unavailable{0x923};
 inline constexpr ResponseCode tpm12_fail{9};
+inline constexpr ResponseCode tpm12_failed_self_test{0x1C};
+inline constexpr ResponseCode tpm12_invalid_postinit{0x26};  // TPM_INVALID_POSTINIT: not started
 inline constexpr ResponseCode tpm12_retry{0x800};
 }  // namespace rc
 
@@ -77,6 +79,7 @@ inline constexpr CommandCode get_capability{0x65};
 inline constexpr CommandCode create_endorsement_key_pair{0x78};
 inline constexpr CommandCode make_identity{0x79};
 inline constexpr CommandCode create_revocable_ek{0x7F};
+inline constexpr CommandCode save_state{0x98};
 inline constexpr CommandCode startup{0x99};
 }  // namespace ordinal
 

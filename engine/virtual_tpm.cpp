@@ -59,6 +59,10 @@ void VirtualTpm::on_undone(std::function<void(CommandCode, const std::string& re
   tell_undone_ = std::move(tell);
 }
 
+void VirtualTpm::on_unstored(std::function<void(Unstored, const std::string& reason)> tell) {
+  tell_unstored_ = std::move(tell);
+}
+
 // -- Power --
 
 Result<void> VirtualTpm::power_on(StoredVolatile stored) {
@@ -75,7 +79,7 @@ Result<bool> VirtualTpm::power_on_if_waiting() {
 }
 
 Result<void> VirtualTpm::power_on_locked(StoredVolatile stored) {
-  if (!next_phase(phase_, Event::init)) {
+  if (ending_ || !next_phase(phase_, Event::init)) {
     return failure(Errc::wrong_phase, "this TPM has ended");
   }
   take_power();
@@ -83,6 +87,7 @@ Result<void> VirtualTpm::power_on_locked(StoredVolatile stored) {
     return power_on_failed(taken.error(), true);
   }
   auto powered = engine_.power_on(stored);
+  note_unstored();
   if (!powered) {
     return power_on_failed(powered.error(), powered.error().code == Errc::not_found);
   }
@@ -98,6 +103,8 @@ Result<void> VirtualTpm::power_on_failed(Error error, bool may_wait) {
   enter(waiting_ ? Event::stop : Event::fault, error.message);
   if (waiting_) {
     // What appears under the same name later is another file.
+    engine_.drop_unstored();
+    note_unstored();
     storage_locked_ = false;
     store_.unlock();
     error.tpm_result = static_cast<uint32_t>(rc::tpm12_retry);
@@ -127,10 +134,30 @@ void VirtualTpm::power_off() {
 }
 
 void VirtualTpm::end() {
+  announce_end();
   MutexLock lock(mutex_);
-  if (next_phase(phase_, Event::shutdown)) {
-    take_power();
-    enter(Event::shutdown);
+  if (!next_phase(phase_, Event::shutdown)) {
+    return;
+  }
+  take_power();
+  if (storage_locked_) {
+    static_cast<void>(engine_.store_unstored());
+  }
+  note_unstored();
+  if (const Error* reason = engine_.unstored(); reason != nullptr && tell_unstored_) {
+    tell_unstored_(Unstored::lost, reason->message);
+  }
+  enter(Event::shutdown);
+}
+
+// From here on no command begins, and the one that runs is told to end.
+void VirtualTpm::announce_end() {
+  MutexLock lock(cancel_mutex_);
+  ending_ = true;
+  canceled_ = running_;
+  backoff_.interrupt();
+  if (running_) {
+    static_cast<void>(engine_.cancel());  // a TPM 1.2 has no such thing
   }
 }
 
@@ -160,11 +187,13 @@ bool VirtualTpm::needs_shutdown() const {
 }
 
 void VirtualTpm::shut_down_in_order() {
+  shutting_down_ = true;
   for (ShutdownType type : {ShutdownType::state, ShutdownType::clear}) {
     if (response_code(transmit(shutdown_command(type), locality_)) == rc::success) {
-      return;
+      break;
     }
   }
+  shutting_down_ = false;
 }
 
 Result<void> VirtualTpm::require_on() const {
@@ -210,7 +239,15 @@ VirtualTpm::Pending VirtualTpm::accept() {
 }
 
 Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Locality> locality) {
+  if (ending_) {
+    return failure_response(version());  // without the lock: the end does not wait in line for it
+  }
   MutexLock lock(mutex_);
+  return execute_locked(std::move(pending), command, locality);
+}
+
+Bytes VirtualTpm::execute_locked(Pending pending, ByteView command,
+                                 std::optional<Locality> locality) {
   auto header = parse_command_header(command);
   busy_for_long_ = header && is_long_running(version(), header->code);
   Locality chosen = locality.value_or(pending.locality_);
@@ -222,6 +259,9 @@ Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Local
 }
 
 Bytes VirtualTpm::respond(ByteView command, Locality locality) {
+  if (ending_) {
+    return failure_response(version());
+  }
   if (canceled_) {
     return error_response(version(), rc::canceled);
   }
@@ -277,7 +317,7 @@ Bytes VirtualTpm::transmit(ByteView command, Locality locality) {
       break;
     }
     busy_for_long_ = true;
-    if (canceled_ || !backoff_.wait(delay) || canceled_) {
+    if (is_given_up() || !backoff_.wait(delay) || is_given_up()) {
       return error_response(version(), rc::canceled);
     }
     response = transmit_once(command, locality);
@@ -285,8 +325,14 @@ Bytes VirtualTpm::transmit(ByteView command, Locality locality) {
   return response;
 }
 
+// Nobody waits for the answer any more.
+bool VirtualTpm::is_given_up() const {
+  return canceled_ || (ending_ && !shutting_down_);
+}
+
 Bytes VirtualTpm::transmit_once(ByteView command, Locality locality) {
   auto response = engine_.execute(command, locality, canceled_);
+  note_unstored();
   if (!response) {
     return answer_to_failed(command, response.error());
   }
@@ -313,6 +359,17 @@ Bytes VirtualTpm::answer_to_failed(ByteView command, const Error& error) {
   }
   bool tpm20 = version() == TpmVersion::tpm20;
   return error_response(version(), tpm20 ? rc::nv_unavailable : rc::tpm12_retry);
+}
+
+// Behind everything that may have changed it.
+void VirtualTpm::note_unstored() {
+  const Error* reason = engine_.unstored();
+  bool before = has_unstored_.exchange(reason != nullptr);
+  if (before == (reason != nullptr) || !tell_unstored_) {
+    return;
+  }
+  tell_unstored_(reason != nullptr ? Unstored::kept : Unstored::stored,
+                 reason != nullptr ? reason->message : std::string());
 }
 
 // Keeps what the shutdown rule asks about.
@@ -344,25 +401,33 @@ Result<bool> VirtualTpm::established() {
 Result<void> VirtualTpm::reset_established(Locality locality) {
   MutexLock lock(mutex_);
   auto possible = require_storage();
-  return possible ? engine_.reset_established(locality) : possible;
+  auto done = possible ? engine_.reset_established(locality) : possible;
+  note_unstored();
+  return done;
 }
 
 Result<void> VirtualTpm::hash_start() {
   MutexLock lock(mutex_);
   auto possible = require_storage();
-  return possible ? engine_.hash_start() : possible;
+  auto done = possible ? engine_.hash_start() : possible;
+  note_unstored();
+  return done;
 }
 
 Result<void> VirtualTpm::hash_data(ByteView data) {
   MutexLock lock(mutex_);
   auto possible = require_storage();
-  return possible ? engine_.hash_data(data) : possible;
+  auto done = possible ? engine_.hash_data(data) : possible;
+  note_unstored();
+  return done;
 }
 
 Result<void> VirtualTpm::hash_end() {
   MutexLock lock(mutex_);
   auto possible = require_storage();
-  return possible ? engine_.hash_end() : possible;
+  auto done = possible ? engine_.hash_end() : possible;
+  note_unstored();
+  return done;
 }
 
 Result<std::string> VirtualTpm::info(uint64_t what) {
@@ -395,6 +460,11 @@ Result<void> VirtualTpm::store_volatile() {
   if (auto possible = require_storage(); !possible) {
     return possible;
   }
+  auto rest = engine_.store_unstored();
+  note_unstored();
+  if (!rest) {
+    return rest;
+  }
   auto blob = engine_.get_state(BlobKind::volatile_state);
   if (!blob) {
     return tl::unexpected(blob.error());
@@ -402,15 +472,30 @@ Result<void> VirtualTpm::store_volatile() {
   return store_.store({version(), BlobKind::volatile_state}, *blob);
 }
 
-void VirtualTpm::release_storage() {
+bool VirtualTpm::store_unstored() {
+  MutexLock lock(mutex_);
+  if (storage_locked_ && phase_ != Phase::gone) {
+    static_cast<void>(engine_.store_unstored());
+    note_unstored();
+  }
+  return !has_unstored_ || phase_ == Phase::gone;
+}
+
+Result<void> VirtualTpm::release_storage() {
   MutexLock lock(mutex_);
   if (!storage_locked_) {
-    return;
+    return {};
+  }
+  auto rest = engine_.store_unstored();
+  note_unstored();
+  if (!rest) {
+    return rest;
   }
   auto stored = store_.load({version(), BlobKind::permanent});
   released_state_ = stored ? std::move(*stored) : Bytes();
   storage_locked_ = false;
   store_.unlock();
+  return {};
 }
 
 Result<void> VirtualTpm::lock_storage() {
@@ -442,6 +527,8 @@ Result<void> VirtualTpm::refuse_changed_storage() {
     return {};
   }
   engine_.power_off();
+  engine_.drop_unstored();
+  note_unstored();
   started_ = false;
   enter(Event::fault, readable ? "the stored state was changed by somebody else while its lock was "
                                  "released"

@@ -11,6 +11,10 @@
 // authorisation (TPM 2.0 Library part 1, dictionary attack protection). STATE comes first because
 // firmware may have sent it, followed by another command, and counts on resuming.
 //
+// What the store does not take of a TPM's own accounts (failed authorisations, time) is kept in
+// memory and tried again: behind the next command, by store_unstored(), before a hand-over and at
+// the end (docs/decisions/0012).
+//
 // Storage: nothing is written while the store's lock is not held. Once it was released for a
 // hand-over, commands are answered with TPM_RC_RETRY and power is taken without TPM2_Shutdown,
 // until lock_storage() takes it back or power_on() begins anew from what is stored.
@@ -29,6 +33,10 @@
 #include "engine/state_store.h"
 
 namespace vtpm {
+
+// What becomes of what the store has not taken: some is kept in memory; all is stored; the TPM ends
+// and it is lost.
+enum class Unstored { kept, stored, lost };
 
 struct VirtualTpmOptions {
   bool auto_shutdown = true;  // the rule above
@@ -68,6 +76,8 @@ class VirtualTpm {
   [[nodiscard]] bool started() const { return started_; }
   [[nodiscard]] bool waits_for_storage() const { return waiting_; }
   [[nodiscard]] bool storage_locked() const { return storage_locked_; }
+  // Whether something that the TPM wants stored is in memory alone.
+  [[nodiscard]] bool has_unstored() const { return has_unstored_; }
   [[nodiscard]] uint64_t commands() const { return commands_; }  // executed so far
   // Empty unless Failed, or waiting for storage.
   [[nodiscard]] std::string failure_reason() const;
@@ -97,7 +107,9 @@ class VirtualTpm {
   // STOP: power off, in order. Off already is no error.
   void power_off();
 
-  // SHUTDOWN, or the daemon's own end: power off, in order, for good.
+  // SHUTDOWN, or the daemon's own end: power off, in order, for good. A command that runs is
+  // cancelled, and waits for nothing any more; commands that have not begun are answered with the
+  // failure response, however many there are.
   void end();
 
   // The other TPM version, with that version's own state. Errors: wrong_phase while on.
@@ -118,8 +130,8 @@ class VirtualTpm {
   // TPM_RC_RETRY and TPM_RC_TESTING (but for self tests) are sent again with the kernel driver's
   // back-off: nobody below a character device does it for them.
   //
-  // A command whose change cannot be stored is undone and answered with TPM_RC_NV_UNAVAILABLE
-  // (TPM 1.2: TPM_RETRY); once the storage is back the next one works (docs/decisions/0008).
+  // A command that stores by design and cannot is undone and answered with TPM_RC_NV_UNAVAILABLE
+  // (TPM 1.2: TPM_RETRY); once the storage is back the next one works (docs/decisions/0012).
   Bytes execute(Pending pending, ByteView command, std::optional<Locality> locality = {});
   Bytes execute(ByteView command) { return execute(accept(), command); }
 
@@ -155,10 +167,15 @@ class VirtualTpm {
   Result<Bytes> get_state(BlobKind kind);
   Result<void> set_state(BlobKind kind, ByteView blob);
   // Writes the volatile state to storage, where every later power-on finds it. While on.
+  // Errors: the store's, also when what belongs to it cannot be stored.
   Result<void> store_volatile();
 
-  // For a hand-over: another process may lock the storage from now on.
-  void release_storage();
+  // One attempt to store what is unstored. True when nothing is left that a later one could store.
+  bool store_unstored();
+
+  // For a hand-over: another process may lock the storage from now on. Errors: the store's, and the
+  // lock is kept, when something is unstored: the other process would not have it.
+  Result<void> release_storage();
   // One attempt. Errors: busy while somebody else holds it; corrupt, and the phase is Failed, when
   // what is stored was changed while the lock was released.
   Result<void> lock_storage();
@@ -168,6 +185,10 @@ class VirtualTpm {
   void on_phase_change(std::function<void(Phase, Event, const std::string& reason)> tell);
   // Likewise for every command that was undone because what it changed could not be stored.
   void on_undone(std::function<void(CommandCode, const std::string& reason)> tell);
+
+  // Likewise when something is unstored, when it is stored, and when it is lost; with the store's
+  // reason.
+  void on_unstored(std::function<void(Unstored, const std::string& reason)> tell);
 
  private:
   Result<void> require_on() const VTPM_REQUIRES(mutex_);
@@ -185,6 +206,11 @@ class VirtualTpm {
   Bytes transmit(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
   Bytes transmit_once(ByteView command, Locality locality) VTPM_REQUIRES(mutex_);
   Bytes answer_to_failed(ByteView command, const Error& error) VTPM_REQUIRES(mutex_);
+  Bytes execute_locked(Pending pending, ByteView command, std::optional<Locality> locality)
+      VTPM_REQUIRES(mutex_);
+  void note_unstored() VTPM_REQUIRES(mutex_);
+  void announce_end();
+  [[nodiscard]] bool is_given_up() const VTPM_REQUIRES(mutex_);
   void note_executed(ByteView command, ByteView response) VTPM_REQUIRES(mutex_);
   void begin_running(Pending pending);
   void end_running();
@@ -195,18 +221,22 @@ class VirtualTpm {
   const VirtualTpmOptions options_;
   std::function<void(Phase, Event, const std::string&)> tell_;
   std::function<void(CommandCode, const std::string&)> tell_undone_;
+  std::function<void(Unstored, const std::string&)> tell_unstored_;
 
   // Changed under mutex_, read by anybody.
   std::atomic<Phase> phase_ = Phase::off;
   std::atomic<bool> started_ = false;
   std::atomic<bool> waiting_ = false;
   std::atomic<bool> storage_locked_ = false;
+  std::atomic<bool> has_unstored_ = false;
   std::atomic<uint64_t> commands_ = 0;
 
+  std::atomic<bool> ending_ = false;  // end() has begun
   std::atomic<Locality> locality_{};
   std::atomic<bool> busy_for_long_ = false;
 
-  mutable Mutex mutex_;  // the TPM's lock: held while a command runs
+  mutable Mutex mutex_;                                 // the TPM's lock: held while a command runs
+  bool shutting_down_ VTPM_GUARDED_BY(mutex_) = false;  // what is sent now is the rule's
   bool last_was_shutdown_ VTPM_GUARDED_BY(mutex_) = false;
   std::optional<Bytes> released_state_ VTPM_GUARDED_BY(mutex_);  // permanent, as it was let go
 

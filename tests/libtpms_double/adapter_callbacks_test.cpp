@@ -54,6 +54,10 @@ void during_a_command(Engine& engine, const std::function<void()>& what) {
   static_cast<void>(engine.execute(kWriting, Locality{}));
 }
 
+void must_execute(Engine& engine, const Bytes& command) {
+  EXPECT_TRUE(engine.execute(command, Locality{}).has_value());
+}
+
 TEST_F(LibtpmsAdapter, DamagedBlob_IsAnErrorOtherThanTpmRetry) {
   auto engine = make_on();
   store_.damaged = true;
@@ -136,6 +140,7 @@ TEST_F(LibtpmsAdapter, ThrowingStore_IsAFailedCallback) {
 
 TEST_F(LibtpmsAdapter, StoreThatThrowsAtACommit_IsAnErrorOfTheCommand) {
   auto engine = make_on();
+  libtpms().response = hex("8001 0000000a 00000000");
   libtpms().state = to_bytes("as it was");
   libtpms().process = [&] {
     store_.throws = true;
@@ -204,6 +209,7 @@ TEST_F(LibtpmsAdapter, FailedCommit_GivesTheLibraryWhatItWasAndStartsItAgain) {
 
 TEST_F(LibtpmsAdapter, FailedCommitThatCannotBeUndone_IsFailureMode) {
   auto engine = make_on();
+  libtpms().response = hex("8001 0000000a 00000000");
   store_.fail_stores = true;
   libtpms().state = to_bytes("as it was");
   libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")); };
@@ -215,15 +221,179 @@ TEST_F(LibtpmsAdapter, FailedCommitThatCannotBeUndone_IsFailureMode) {
   EXPECT_EQ(engine->execute(kWriting, Locality{}).error().code, Errc::wrong_phase);
 }
 
-TEST_F(LibtpmsAdapter, FailedCommitOfACommandThatNeverWrites_IsFailureMode) {
+// -- what is stored by design, and what is kept for later (docs/decisions/0012) --
+
+const Bytes kExtend = tpm2_command(CommandCode{0x182});
+const Bytes kSuccess = hex("8001 0000000a 00000000");
+
+TEST_F(LibtpmsAdapter, CommandThatDoesNotStore_TakesNoCopyOfTheTpm) {
+  auto engine = make_on();
+  libtpms().response = kSuccess;
+  libtpms().state = to_bytes("as it was");
+
+  must_execute(*engine, kExtend);
+
+  EXPECT_EQ(libtpms().states_taken, 0);
+}
+
+TEST_F(LibtpmsAdapter, CommandThatStores_TakesACopyOfTheTpm) {
+  auto engine = make_on();
+  libtpms().response = kSuccess;
+  libtpms().state = to_bytes("as it was");
+
+  must_execute(*engine, kWriting);
+
+  EXPECT_EQ(libtpms().states_taken, 2);
+}
+
+TEST_F(LibtpmsAdapter, CommandBehindAShutdown_TakesACopyOfTheTpm) {
+  auto engine = make_on();
+  libtpms().response = kSuccess;
+  libtpms().state = to_bytes("as it was");
+  must_execute(*engine, shutdown_command(ShutdownType::state));
+  libtpms().states_taken = 0;
+
+  must_execute(*engine, kExtend);
+
+  EXPECT_EQ(libtpms().states_taken, 2);
+}
+
+TEST_F(LibtpmsAdapter, FailedCommitOfACommandThatDoesNotStore_IsKeptAndAnswered) {
   auto engine = make_on();
   store_.fail_stores = true;
-  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x")); };
+  libtpms().response = kSuccess;
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("counted")); };
+  libtpms().calls.clear();
 
-  EXPECT_FALSE(engine->execute(get_random(8), Locality{}).has_value());
+  EXPECT_TRUE(engine->execute(kExtend, Locality{}).has_value());
+
+  EXPECT_FALSE(engine->in_failure_mode());
+  ASSERT_NE(engine->unstored(), nullptr);
+  EXPECT_THAT(engine->unstored()->message, HasSubstr("store told to fail"));
+  EXPECT_THAT(libtpms().calls, IsEmpty());
+}
+
+TEST_F(LibtpmsAdapter, FailedCommitOfACommandThatFailed_IsKeptAndAnswered) {
+  auto engine = make_on();
+  store_.fail_stores = true;
+  libtpms().state = to_bytes("as it was");
+  libtpms().response = hex("8001 0000000a 0000098e");
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("counted")); };
+
+  must_execute(*engine, kWriting);
+
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).data, to_bytes("counted"));
+}
+
+TEST_F(LibtpmsAdapter, WhatIsKept_IsWhatTheLibraryIsGivenAtTheNextPowerOn) {
+  auto engine = make_on();
+  must(store_.store(kPermanent, as_bytes("on disk")));
+  store_.fail_stores = true;
+  libtpms().response = kSuccess;
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("counted")); };
+  must_execute(*engine, kExtend);
+  engine->power_off();
+  Bytes given;
+  libtpms().main_init = [&] {
+    given = libtpms().load(TPM_PERMANENT_ALL_NAME).data;
+    return TPM_SUCCESS;
+  };
+
+  EXPECT_TRUE(engine->power_on(StoredVolatile::keep).has_value());
+
+  EXPECT_EQ(given, to_bytes("counted"));
+}
+
+TEST_F(LibtpmsAdapter, WhatIsDropped_IsNotStoredAndNotGiven) {
+  auto engine = make_on();
+  must(store_.store(kPermanent, as_bytes("on disk")));
+  store_.fail_stores = true;
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("counted")); };
+  libtpms().response = kSuccess;
+  must_execute(*engine, kExtend);
+  store_.fail_stores = false;
+
+  engine->drop_unstored();
+
+  EXPECT_EQ(engine->unstored(), nullptr);
+  must(engine->store_unstored());
+  EXPECT_EQ(*store_.find(kPermanent), to_bytes("on disk"));
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).data, to_bytes("on disk"));
+}
+
+TEST_F(LibtpmsAdapter, WhatWasKeptBeforeAnUndoneCommand_IsKeptBehindIt) {
+  auto engine = make_on();
+  store_.fail_stores = true;
+  libtpms().state = to_bytes("counted");
+  libtpms().response = kSuccess;
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("counted")); };
+  must_execute(*engine, kExtend);
+  libtpms().process = [] {
+    libtpms().process = [] { return TPM_SUCCESS; };  // once: whether it answers is asked afterwards
+    return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("changed"));
+  };
+
+  EXPECT_FALSE(engine->execute(kWriting, Locality{}).has_value());
+
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).data, to_bytes("counted"));
+}
+
+// An undone transport could take back what the command in it has counted.
+TEST_F(LibtpmsAdapter, FailedCommitOfATransport_IsAnErrorAndKept) {
+  auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
+  store_.fail_stores = true;
+  libtpms().state = to_bytes("as it was");
+  libtpms().response = hex("00c4 0000000a 00000000");
+  libtpms().process = [] { return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("counted")); };
+
+  EXPECT_FALSE(engine->execute(hex("00c1 0000000a 000000e7"), Locality{}).has_value());
+
+  EXPECT_FALSE(engine->in_failure_mode());
+  EXPECT_EQ(libtpms().load(TPM_PERMANENT_ALL_NAME).data, to_bytes("counted"));
+}
+
+TEST_F(LibtpmsAdapter, Tpm12ThatFailedItsSelfTest_IsInFailureMode) {
+  auto engine = make_on({.version = TpmVersion::tpm12, .profile = ""});
+  libtpms().response = hex("00c4 0000000a 0000001c");
+
+  must_execute(*engine, hex("00c1 0000000e 00000015 00000000"));
 
   EXPECT_TRUE(engine->in_failure_mode());
 }
+
+TEST_F(LibtpmsAdapter, UndoneTpmThatAnswersFailure_IsInFailureMode) {
+  auto engine = make_on();
+  store_.fail_stores = true;
+  libtpms().state = to_bytes("as it was");
+  libtpms().response = kSuccess;
+  libtpms().process = [] {
+    libtpms().process = [] {
+      libtpms().response = hex("8001 0000000a 00000101");
+      return TPM_SUCCESS;
+    };
+    return libtpms().store(TPM_PERMANENT_ALL_NAME, as_bytes("x"));
+  };
+
+  EXPECT_FALSE(engine->execute(kWriting, Locality{}).has_value());
+
+  EXPECT_TRUE(engine->in_failure_mode());
+}
+
+TEST_F(LibtpmsAdapter, ResumedTpmInFailureMode_IsNoPowerOn) {
+  must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("v")));
+  libtpms().main_init = [] {
+    EXPECT_EQ(libtpms().load(TPM_VOLATILESTATE_NAME).result, TPM_SUCCESS);
+    return TPM_SUCCESS;
+  };
+  libtpms().response = hex("8001 0000000a 00000101");
+  auto engine = make();
+
+  EXPECT_FALSE(engine->power_on(StoredVolatile::keep).has_value());
+
+  EXPECT_EQ(engine->execute(kExtend, Locality{}).error().code, Errc::wrong_phase);
+}
+
+// -- what the library answers --
 
 TEST_F(LibtpmsAdapter, ProcessThatFails_IsTheFailureResponse) {
   auto engine = make_on();

@@ -127,6 +127,7 @@ TPM_RESULT TPM_IO_Hash_End() {
 }
 
 TPM_RESULT TPMLIB_GetState(TPMLIB_StateType type, unsigned char** data, uint32_t* length) {
+  ++libtpms().states_taken;
   libtpms().state_type = type;
   const vtpm::Bytes& state = libtpms().state;
   *data = nullptr;

@@ -39,6 +39,8 @@ struct LibtpmsDouble {
   Bytes state;       // for GetState; empty: there is none
   std::string info;  // for GetInfo; empty: out of memory
 
+  int states_taken = 0;  // GetState
+
   // What the library was told last.
   TPMLIB_StateType state_type = TPMLIB_STATE_PERMANENT;
   bool null_state = false;  // SetState

@@ -1,6 +1,7 @@
 // A back-off that waits for nothing and remembers for how long it would have, for tests.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <vector>
@@ -20,7 +21,7 @@ class FakeBackoff final : public Backoff {
   void interrupt() override { interrupted = true; }
 
   std::vector<std::chrono::milliseconds> waits;
-  bool interrupted = false;  // the last wait
+  std::atomic<bool> interrupted = false;  // the last wait; any thread
   std::function<void()> during_wait = [] {};
 };
 

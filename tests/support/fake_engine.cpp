@@ -6,6 +6,7 @@ namespace vtpm {
 namespace {
 
 constexpr uint16_t kNoSessions = 0x8001;
+constexpr std::byte kNotStarted{0xfe};
 
 // TPM result codes.
 constexpr uint32_t kFail = 0x09;
@@ -52,8 +53,15 @@ Result<PoweredOn> FakeEngine::power_on(StoredVolatile stored) {
 Result<void> FakeEngine::load_permanent() {
   BlobName name{version_, BlobKind::permanent};
   if (given_.permanent) {
-    permanent_ = *given_.permanent;
-    return store_.store(name, permanent_);
+    auto stored = store_.store(name, *given_.permanent);
+    if (stored) {
+      permanent_ = *given_.permanent;
+      unstored_.reset();
+    }
+    return stored;
+  }
+  if (unstored_) {
+    return {};
   }
   auto stored = store_.load(name);
   if (!stored && stored.error().code != Errc::not_found) {
@@ -75,7 +83,11 @@ Result<PoweredOn> FakeEngine::resume(StoredVolatile stored) {
       return tl::unexpected(removed.error());
     }
   }
-  return found ? PoweredOn::resumed : PoweredOn::reset;
+  if (!found) {
+    return PoweredOn::reset;
+  }
+  bool started = volatile_.empty() || volatile_[0] != kNotStarted;
+  return started ? PoweredOn::resumed : PoweredOn::resumed_before_startup;
 }
 
 void FakeEngine::power_off() {
@@ -110,6 +122,7 @@ Result<ByteView> FakeEngine::execute(ByteView command, Locality locality,
   }
   undone_.reset();
   response_ = respond(command, *header, canceled);
+  static_cast<void>(store_unstored());
   return undone_ ? Result<ByteView>(tl::unexpected(*undone_)) : ByteView(response_);
 }
 
@@ -145,6 +158,8 @@ Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header)
       return recall(command);
     case kExtend:
       return extend(command);
+    case kGuess:
+      return count_guess();
     case kBreak:
       failure_mode_ = true;
       return failure_response(version_);
@@ -166,7 +181,23 @@ Bytes FakeEngine::remember(ByteView command) {
     return {};
   }
   permanent_.assign(value.begin(), value.end());
+  unstored_.reset();
   return success();
+}
+
+Bytes FakeEngine::count_guess() {
+  permanent_.back() = static_cast<std::byte>(std::to_integer<int>(permanent_.back()) + 1);
+  unstored_ = Error{Errc::io, "not tried yet"};
+  return error(kWrong);
+}
+
+Result<void> FakeEngine::store_unstored() {
+  if (!unstored_) {
+    return {};
+  }
+  auto stored = store_.store({version_, BlobKind::permanent}, permanent_);
+  unstored_ = stored ? std::nullopt : std::optional(stored.error());
+  return stored;
 }
 
 Bytes FakeEngine::recall(ByteView command) const {
@@ -241,7 +272,7 @@ Result<Bytes> FakeEngine::get_state(BlobKind kind) {
     case BlobKind::permanent:
       return permanent_;
     case BlobKind::volatile_state:
-      return volatile_.empty() ? Bytes(1) : volatile_;
+      return !started_ ? Bytes{kNotStarted} : volatile_.empty() ? Bytes(1) : volatile_;
     default:
       return failure(Errc::not_found, "this TPM has no state of that kind", kRetry);
   }

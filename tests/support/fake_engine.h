@@ -3,8 +3,9 @@
 // what a test tells it to.
 //
 // Held to the same contract as libtpms by tests/contract. Its state blobs are the bare values; a
-// blob that begins with 0xff is one that it cannot use. Threads: as Engine; the knobs for tests are
-// safe from any thread where they say so.
+// blob that begins with 0xff is one that it cannot use, a volatile one that begins with 0xfe is of
+// a TPM that is not started. Threads: as Engine; the knobs for tests are safe from any thread where
+// they say so.
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,9 @@ class FakeEngine final : public Engine {
   static constexpr CommandCode kExtend{0x20000103};    // 4 bytes to add to the volatile value
   static constexpr CommandCode kExtended{0x20000104};  // tells the volatile value
   static constexpr CommandCode kBreak{0x20000105};     // failure mode from now on
+  // Fails as with a wrong authorisation, which is counted in the last byte of what is kept.
+  static constexpr CommandCode kGuess{0x20000106};
+  static constexpr ResponseCode kWrong{0x98E};  // TPM_RC_AUTH_FAIL
 
   explicit FakeEngine(StateStore& store, TpmVersion version = TpmVersion::tpm20)
       : store_(store), version_(version) {}
@@ -40,6 +44,9 @@ class FakeEngine final : public Engine {
                            const std::atomic<bool>& canceled) override;
   [[nodiscard]] bool in_failure_mode() const override { return failure_mode_; }
   Result<void> cancel() override;
+  [[nodiscard]] const Error* unstored() const override { return unstored_ ? &*unstored_ : nullptr; }
+  Result<void> store_unstored() override;
+  void drop_unstored() override { unstored_.reset(); }
   Result<bool> established() override;
   Result<void> reset_established(Locality locality) override;
   Result<void> hash_start() override;
@@ -86,6 +93,7 @@ class FakeEngine final : public Engine {
   Bytes respond(ByteView command, const CommandHeader& header, const std::atomic<bool>& canceled);
   Bytes respond_started(ByteView command, const CommandHeader& header);
   Bytes remember(ByteView command);
+  Bytes count_guess();
   Bytes recall(ByteView command) const;
   Bytes extend(ByteView command);
   Result<void> load_permanent();
@@ -107,7 +115,8 @@ class FakeEngine final : public Engine {
     std::optional<Bytes> volatile_state;
   } given_;  // for the next power_on()
   Bytes response_;
-  std::optional<Error> undone_;  // why the command's change could not be stored
+  std::optional<Error> undone_;    // why the command's change could not be stored
+  std::optional<Error> unstored_;  // why permanent_ is not in the store
   BufferSizes sizes_{4096, 1024, 4096};
 
   Mutex mutex_;

@@ -20,38 +20,55 @@ inline uint32_t nv_index(uint8_t which) {
   return 0x01500000u + which;
 }
 
-// A TPM 2.0 command authorised by an empty password.
-inline Bytes tpm2_command_with_password(CommandCode code, ByteView handles, ByteView parameters) {
-  Bytes empty_password = hex("00000009 40000009 0000 00 0000");
+// A TPM 2.0 command authorised by a password.
+inline Bytes tpm2_command_with_password(CommandCode code, ByteView handles, ByteView parameters,
+                                        ByteView password = {}) {
+  Bytes session = BigEndianWriter()
+                      .u32(0x40000009)  // TPM_RS_PW
+                      .u16(0)           // no nonce
+                      .u8(0)
+                      .u16(static_cast<uint16_t>(password.size()))
+                      .bytes(password)
+                      .take();
   return BigEndianWriter()
       .u16(0x8002)
-      .u32(static_cast<uint32_t>(kHeaderSize + handles.size() + empty_password.size() +
+      .u32(static_cast<uint32_t>(kHeaderSize + handles.size() + 4 + session.size() +
                                  parameters.size()))
       .u32(static_cast<uint32_t>(code))
       .bytes(handles)
-      .bytes(empty_password)
+      .u32(static_cast<uint32_t>(session.size()))
+      .bytes(session)
       .bytes(parameters)
       .take();
 }
 
-inline Bytes nv_define(uint8_t which, uint32_t attributes) {
+inline Bytes nv_define(uint8_t which, uint32_t attributes, ByteView password = {},
+                       uint16_t size = 4) {
   Bytes owner = hex("40000001");
   Bytes parameters = BigEndianWriter()
-                         .u16(0)                // no authorisation value
+                         .u16(static_cast<uint16_t>(password.size()))
+                         .bytes(password)
                          .u16(14)               // TPM2B_NV_PUBLIC
                          .u32(nv_index(which))  //
                          .u16(0x000B)           // SHA-256
                          .u32(attributes)
                          .u16(0)  // no policy
-                         .u16(4)  // bytes
+                         .u16(size)
                          .take();
   return tpm2_command_with_password(CommandCode{0x12A}, owner, parameters);
 }
 
-inline Bytes nv_write(uint8_t which, ByteView four_bytes) {
+inline Bytes nv_write(uint8_t which, ByteView bytes, ByteView password = {}) {
   Bytes handles = BigEndianWriter().u32(nv_index(which)).u32(nv_index(which)).take();
-  Bytes parameters = BigEndianWriter().u16(4).bytes(four_bytes).u16(0).take();
-  return tpm2_command_with_password(CommandCode{0x137}, handles, parameters);
+  Bytes parameters =
+      BigEndianWriter().u16(static_cast<uint16_t>(bytes.size())).bytes(bytes).u16(0).take();
+  return tpm2_command_with_password(CommandCode{0x137}, handles, parameters, password);
+}
+
+inline Bytes nv_read(uint8_t which, ByteView password, uint16_t size = 4) {
+  Bytes handles = BigEndianWriter().u32(nv_index(which)).u32(nv_index(which)).take();
+  return tpm2_command_with_password(CommandCode{0x14E}, handles,
+                                    BigEndianWriter().u16(size).u16(0).take(), password);
 }
 
 inline Bytes nv_read_public(uint8_t which) {

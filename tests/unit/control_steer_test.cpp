@@ -104,7 +104,7 @@ TEST_F(SteerTest, HashDataLongerThanItsField_IsFailAndReachesNobody) {
 
 TEST_F(SteerTest, HashingWhileTheStorageIsReleased_IsRefused) {
   init();
-  tpm_.release_storage();
+  ASSERT_TRUE(tpm_.release_storage().has_value());
 
   EXPECT_EQ(result_in(ask(VTPM_HASH_START)), VTPM_RESULT_FAIL);
   EXPECT_EQ(result_in(hash(1)), VTPM_RESULT_FAIL);

@@ -81,7 +81,7 @@ TEST_F(LockTest, AnyNumberOfRetries_IsAMinuteAtMost) {
 
 TEST_F(LockTest, WhileItIsWaitedFor_OtherRequestsAndCommandsAreAnswered) {
   init_and_start();
-  tpm_.release_storage();
+  ASSERT_TRUE(tpm_.release_storage().has_value());
   store_.held_by_another = true;
   auto answers = lock(100);
 
@@ -108,6 +108,16 @@ class OutgoingTest : public LockTest {
   }
   int stores_before_ = 0;
 };
+
+// The target would not have it.
+TEST_F(OutgoingTest, HandOverWhileSomethingIsUnstored_IsRefusedAndTheLockKept) {
+  store_.fail_stores = true;
+  execute(tpm2_command(FakeEngine::kGuess));
+
+  EXPECT_NE(result_in(get(VTPM_BLOB_TYPE_SAVESTATE)), VTPM_RESULT_SUCCESS);
+
+  EXPECT_TRUE(store_.locked);
+}
 
 TEST_F(OutgoingTest, PermanentAndVolatile_KeepTheLock) {
   get(VTPM_BLOB_TYPE_PERMANENT);

@@ -151,6 +151,56 @@ TEST_F(Cancel, AcceptedCommand_DoesNotStopTheShutdownAtPowerOff) {
               testing::Contains(shutdown_command(ShutdownType::state)).Times(2));
 }
 
+// -- the end --
+
+TEST_F(Cancel, EndWhileACommandRuns_CancelsItAndSendsShutdown) {
+  engine_.hold_long_commands();
+  auto code = std::async(std::launch::async, [&] { return execute(create_primary()); });
+  engine_.wait_until_held();
+
+  tpm_.end();
+
+  EXPECT_EQ(code.get(), rc::canceled);
+  EXPECT_THAT(engine_.executed, ElementsAre(cc::create_primary, cc::shutdown));
+}
+
+TEST_F(Cancel, CommandThatWaitsWhenTheEndBegins_IsAnsweredAndNotBegun) {
+  engine_.hold_long_commands();
+  auto running = std::async(std::launch::async, [&] { return execute(create_primary()); });
+  engine_.wait_until_held();
+  auto accepted = tpm_.accept();
+  auto end = std::async(std::launch::async, [&] { tpm_.end(); });
+  running.wait();
+
+  EXPECT_EQ(execute(std::move(accepted)), rc::failure);
+
+  end.wait();
+  EXPECT_THAT(engine_.executed, testing::Not(testing::Contains(cc::get_random)));
+}
+
+TEST_F(Cancel, EndDuringTheBackOff_EndsTheWait) {
+  engine_.answers.assign(100, rc::retry);
+  std::future<void> end;
+  backoff_.during_wait = [&] {
+    end = std::async(std::launch::async, [&] { tpm_.end(); });
+    while (!backoff_.interrupted) {
+      std::this_thread::yield();
+    }
+    engine_.answers.clear();
+  };
+
+  EXPECT_EQ(execute(get_random(8)), rc::canceled);
+
+  end.wait();
+  EXPECT_THAT(backoff_.waits, ElementsAre(milliseconds(20)));
+}
+
+TEST_F(Cancel, EndedTpm_IsNotPoweredOnAgain) {
+  tpm_.end();
+
+  EXPECT_EQ(tpm_.power_on().error().code, Errc::wrong_phase);
+}
+
 class Cancel12 : public Cancel {
  protected:
   Cancel12() : Cancel(TpmVersion::tpm12) {}

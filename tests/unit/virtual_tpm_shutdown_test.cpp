@@ -168,6 +168,15 @@ TEST_F(ShutdownRule, ResumedFromAVolatileBlob_CountsAsStarted) {
   EXPECT_THAT(engine_.commands_at_power_off, ElementsAre(state_));
 }
 
+TEST_F(ShutdownRule, ResumedFromAVolatileBlobBeforeStartup_SendsNothing) {
+  store_.put({TpmVersion::tpm20, BlobKind::volatile_state}, hex("fe"));
+  ASSERT_TRUE(tpm_.power_on().has_value());
+
+  tpm_.power_off();
+
+  EXPECT_THAT(engine_.commands_at_power_off, IsEmpty());
+}
+
 TEST_F(ShutdownRule, AfterAPowerCycle_StartedIsForgotten) {
   use();
   ASSERT_TRUE(tpm_.power_on().has_value());

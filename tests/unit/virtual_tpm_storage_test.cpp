@@ -46,7 +46,7 @@ TEST_F(Storage, LockWhileOff_ChangesNoPhase) {
 }
 
 TEST_F(Storage, ReleaseWithoutTheLock_IsNoError) {
-  tpm_.release_storage();
+  must(tpm_.release_storage());
 
   EXPECT_FALSE(tpm_.storage_locked());
 }
@@ -61,7 +61,7 @@ TEST_F(Storage, PowerOff_KeepsTheLock) {
 
 TEST_F(Storage, LockWhileAnotherHasIt_IsBusyAndStaysReleased) {
   power_on_and_start();
-  tpm_.release_storage();
+  must(tpm_.release_storage());
   store_.held_by_another = true;
 
   EXPECT_EQ(tpm_.lock_storage().error().code, Errc::busy);
@@ -72,7 +72,7 @@ TEST_F(Storage, LockWhileAnotherHasIt_IsBusyAndStaysReleased) {
 
 TEST_F(Storage, PowerOffWhileReleased_SendsNoShutdown) {
   power_on_and_start();
-  tpm_.release_storage();
+  must(tpm_.release_storage());
   engine_.commands.clear();
 
   tpm_.power_off();
@@ -82,7 +82,7 @@ TEST_F(Storage, PowerOffWhileReleased_SendsNoShutdown) {
 
 TEST_F(Storage, QueryOfTheBufferSizeBeforeStartupWhileReleased_IsToldToRetry) {
   power_on();
-  tpm_.release_storage();
+  must(tpm_.release_storage());
 
   EXPECT_EQ(execute(buffer_size_query()), rc::retry);
 }
@@ -91,7 +91,7 @@ TEST_F(Storage, QueryOfTheBufferSizeBeforeStartupWhileReleased_IsToldToRetry) {
 TEST_F(Storage, StateThatCannotBeReadAfterARelease_IsAFault) {
   power_on();
   store_.fail_loads = true;
-  tpm_.release_storage();
+  must(tpm_.release_storage());
 
   EXPECT_FALSE(tpm_.lock_storage().has_value());
 
@@ -101,7 +101,7 @@ TEST_F(Storage, StateThatCannotBeReadAfterARelease_IsAFault) {
 
 TEST_F(Storage, StateThatVanishedWhileReleased_IsAFault) {
   power_on_and_start();
-  tpm_.release_storage();
+  must(tpm_.release_storage());
   store_.blobs.clear();
 
   EXPECT_EQ(tpm_.lock_storage().error().code, Errc::corrupt);
@@ -112,7 +112,7 @@ TEST_F(Storage, StateThatVanishedWhileReleased_IsAFault) {
 
 TEST_F(Storage, StateOfAnotherMakerAfterStop_IsNoFault) {
   power_on_and_start();
-  tpm_.release_storage();
+  must(tpm_.release_storage());
   tpm_.power_off();
   store_.put(kPermanent, hex("0a0b0c0d"));
 
@@ -128,7 +128,7 @@ class Storage12 : public Storage {
 
 TEST_F(Storage12, CommandWhileReleased_IsToldToRetryInItsVersionsWay) {
   must(tpm_.power_on());
-  tpm_.release_storage();
+  must(tpm_.release_storage());
 
   EXPECT_EQ(tpm_.execute(get_random(8)), hex("00c4 0000000a 00000800"));
 }
@@ -162,6 +162,137 @@ TEST_F(Storage, UndoneCommandBehindAShutdown_LeavesTheShutdownTheLastOne) {
   tpm_.power_off();
 
   EXPECT_TRUE(engine_.commands_at_power_off.empty());
+}
+
+// -- what is kept for later --
+
+class Kept : public VirtualTpmTest {
+ protected:
+  void SetUp() override {
+    power_on_and_start();
+    tpm_.on_unstored(
+        [this](Unstored what, const std::string& reason) { told_.emplace_back(what, reason); });
+    store_.fail_stores = true;
+    ASSERT_EQ(guess(), FakeEngine::kWrong);
+  }
+  ResponseCode guess() { return execute(tpm2_command(FakeEngine::kGuess)); }
+  uint8_t stored_count() { return std::to_integer<uint8_t>(store_.find(kPermanent)->back()); }
+
+  std::vector<std::pair<Unstored, std::string>> told_;
+  const std::pair<Unstored, std::string> kept_{Unstored::kept, "store told to fail"};
+  const std::pair<Unstored, std::string> stored_{Unstored::stored, ""};
+  const std::pair<Unstored, std::string> lost_{Unstored::lost, "store told to fail"};
+};
+
+TEST_F(Kept, FailedAuthorisation_IsToldOnceAndTheTpmGoesOn) {
+  guess();
+
+  EXPECT_TRUE(tpm_.has_unstored());
+  EXPECT_THAT(told_, testing::ElementsAre(kept_));
+  EXPECT_EQ(execute(get_random(8)), rc::success);
+}
+
+TEST_F(Kept, NextCommandWithAMendedStore_StoresIt) {
+  store_.fail_stores = false;
+
+  execute(get_random(8));
+
+  EXPECT_FALSE(tpm_.has_unstored());
+  EXPECT_EQ(stored_count(), 1);
+  EXPECT_THAT(told_, testing::ElementsAre(kept_, stored_));
+}
+
+TEST_F(Kept, StoreUnstored_SaysWhetherMoreIsLeft) {
+  EXPECT_FALSE(tpm_.store_unstored());
+  store_.fail_stores = false;
+
+  EXPECT_TRUE(tpm_.store_unstored());
+
+  EXPECT_EQ(stored_count(), 1);
+}
+
+TEST_F(Kept, PowerOff_IsNoReasonToForgetIt) {
+  tpm_.power_off();
+  store_.fail_stores = false;
+
+  EXPECT_TRUE(tpm_.store_unstored());
+
+  EXPECT_EQ(stored_count(), 1);
+}
+
+TEST_F(Kept, PowerOn_GoesOnFromIt) {
+  power_on();
+  store_.fail_stores = false;
+  must(tpm_.startup(StartupType::clear));
+
+  guess();
+
+  EXPECT_EQ(stored_count(), 2);
+}
+
+TEST_F(Kept, End_StoresIt) {
+  store_.fail_stores = false;
+
+  tpm_.end();
+
+  EXPECT_EQ(stored_count(), 1);
+  EXPECT_TRUE(tpm_.store_unstored()) << "nothing more to do";
+}
+
+TEST_F(Kept, EndThatCannotStoreIt_SaysThatItIsLost) {
+  tpm_.end();
+
+  EXPECT_THAT(told_, testing::ElementsAre(kept_, lost_));
+  EXPECT_TRUE(tpm_.store_unstored()) << "nothing more to do";
+}
+
+TEST_F(Kept, HandOver_IsRefusedAndTheLockKept) {
+  EXPECT_EQ(tpm_.release_storage().error().code, Errc::io);
+
+  EXPECT_TRUE(store_.locked);
+  EXPECT_TRUE(tpm_.storage_locked());
+}
+
+TEST_F(Kept, HandOverWithAMendedStore_StoresItFirst) {
+  store_.fail_stores = false;
+
+  must(tpm_.release_storage());
+
+  EXPECT_EQ(stored_count(), 1);
+  EXPECT_FALSE(store_.locked);
+}
+
+TEST_F(Kept, VolatileStateThatBelongsToIt_IsNotStoredAlone) {
+  EXPECT_EQ(tpm_.store_volatile().error().code, Errc::io);
+
+  EXPECT_EQ(store_.find({TpmVersion::tpm20, BlobKind::volatile_state}), nullptr);
+}
+
+TEST_F(Kept, StateOfTheMoment_HasIt) {
+  EXPECT_EQ(tpm_.get_state(BlobKind::permanent).value(), hex("00000001"));
+}
+
+TEST_F(Kept, GivenState_TakesItsPlace) {
+  tpm_.power_off();
+  must(tpm_.set_state(BlobKind::permanent, hex("0a0b0c0d")));
+  store_.fail_stores = false;
+
+  power_on();
+
+  EXPECT_FALSE(tpm_.has_unstored());
+  EXPECT_EQ(*store_.find(kPermanent), hex("0a0b0c0d"));
+}
+
+TEST_F(Kept, GivenStateThatCannotBeStored_LeavesIt) {
+  tpm_.power_off();
+  must(tpm_.set_state(BlobKind::permanent, hex("0a0b0c0d")));
+  ASSERT_FALSE(tpm_.power_on().has_value());
+  store_.fail_stores = false;
+
+  power_on();
+
+  EXPECT_TRUE(tpm_.store_unstored());
+  EXPECT_EQ(stored_count(), 1);
 }
 
 // -- phases of state requests --
@@ -200,7 +331,7 @@ TEST_F(Storage, SetVersionWhenEnded_IsWrongPhase) {
 
 TEST_F(Storage, StoreVolatileWhileReleased_IsBusy) {
   power_on_and_start();
-  tpm_.release_storage();
+  must(tpm_.release_storage());
 
   EXPECT_EQ(tpm_.store_volatile().error().code, Errc::busy);
 }
