@@ -13,7 +13,7 @@ from counter import INDEX, Counter
 NODE = "/dev/vtpm0"
 KEPT, LARGE = INDEX + 1, INDEX + 2
 DATA = b"kept"
-NV_UNAVAILABLE, INITIALIZE = 0x923, 0x100
+NV_UNAVAILABLE, INITIALIZE, AUTH_FAIL, LOCKOUT = 0x923, 0x100, 0x98E, 0x921
 
 
 class Disk:
@@ -108,6 +108,22 @@ def full_while_running(device, disk, needs_space):
     print("freed: writes are accepted again, and nothing is lost by SIGKILL")
 
 
+def counted_while_full(device, disk, state):
+    """A wrong lockoutAuth disables it: counted in memory, stored in the background once there is room."""
+    stored = os.path.join(state.removeprefix("dir:"), "tpm2-00.permall")
+    disk.fill()
+    before = os.stat(stored).st_mtime_ns
+    assert device.code(tpm.lockout_reset(b"wrong")) == AUTH_FAIL
+    assert device.code(tpm.lockout_reset(b"")) == LOCKOUT, "the wrong one was not counted"
+    assert os.stat(stored).st_mtime_ns == before, "the disk is not full"
+    disk.free()
+    control.wait_until(lambda: os.stat(stored).st_mtime_ns != before, "the count is stored")
+    device.kill()
+    device.start()
+    assert device.code(tpm.lockout_reset(b"")) == LOCKOUT, "SIGKILL took the count back"
+    print("a wrong authorisation was counted, and stored without a command once there was room")
+
+
 def full_at_start(device, disk):
     device.kill()
     disk.fill()
@@ -132,6 +148,8 @@ def main():
     device.prepare()
     full_while_running(device, disk, state.startswith("dir:"))
     full_at_start(device, disk)
+    if state.startswith("dir:"):
+        counted_while_full(device, disk, state)
     device.kill()
 
 

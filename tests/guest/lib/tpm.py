@@ -64,6 +64,12 @@ def nv_read(index, size):
     return command(0x14E, struct.pack(">II", OWNER, index) + PASSWORD_SESSION + struct.pack(">HH", size, 0), sessions=True)
 
 
+def lockout_reset(password):
+    """TPM2_DictionaryAttackLockReset."""
+    session = struct.pack(">IHBH", 0x40000009, 0, 0, len(password)) + password
+    return command(0x139, struct.pack(">II", 0x4000000A, len(session)) + session, sessions=True)
+
+
 def nv_undefine(index):
     return command(0x122, struct.pack(">II", OWNER, index) + PASSWORD_SESSION, sessions=True)
 
