@@ -682,9 +682,9 @@ class Adapter final : public LibtpmsEngine {
   bool restoring_ = false;         // what the library stores now is stored already
   bool ends_saved_state_ = false;  // note_saved_state()
   bool rinsing_ = false;           // what the library loads and stores now is nobody's
-  bool left_ = false;    // the last guarded call, by the library, instead of returning
-  bool broken_ = false;  // it did so while the TPM was on, which is therefore off
-  bool lost_ = false;    // the library made a memory error
+  bool left_ = false;              // the last guarded call, by the library, instead of returning
+  bool broken_ = false;            // it did so while the TPM was on, which is therefore off
+  bool lost_ = false;              // the library made a memory error
   Bytes command_;
   Bytes fallback_;
   unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us
