@@ -14,8 +14,10 @@ install(FILES udev/60-vtpm.rules DESTINATION lib/udev/rules.d COMPONENT vtpm)
 install(FILES udev/vtpm@.service udev/vtpm.target DESTINATION lib/systemd/system COMPONENT vtpm)
 install(FILES udev/vtpm.tmpfiles RENAME vtpm.conf DESTINATION lib/tmpfiles.d COMPONENT vtpm)
 install(FILES udev/vtpm.sysusers RENAME vtpm.conf DESTINATION lib/sysusers.d COMPONENT vtpm)
-install(FILES docs/operations.md udev/61-vtpm-kvm.rules.example LICENSE
+# All of them, since they point to one another; tests/check/documents holds that nothing points to what is not there.
+install(FILES udev/61-vtpm-kvm.rules.example LICENSE
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT vtpm)
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT vtpm FILES_MATCHING PATTERN "*.md")
 
 configure_file(udev/vtpm.pc.in ${CMAKE_BINARY_DIR}/vtpm.pc @ONLY)
 install(FILES ctl/include/vtpm/ioctl.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vtpm COMPONENT dev)

@@ -15,7 +15,8 @@ start_vtpmd auto --state "file:$WORK/second"
 expect_eq "$DEVICE" /dev/vtpm1 "the node chosen"
 expect_eq "$(tpm_send 80010000000c0000017b0008 | cut -c1-20)" 80010000001400000000 "its answer"
 
-for round in {1..10}; do
+rounds=$(often 3 10)
+for ((round = 1; round <= rounds; round++)); do
     step "four at once, round $round"
     jobs=()
     for i in 1 2 3 4; do

@@ -24,6 +24,7 @@ printf '#include <vtpm/ioctl.h>\nint main(void) { return VTPM_GET_STATUS == 0; }
 # shellcheck disable=SC2046  # words
 expect_exit 0 cc $(pkg-config --cflags vtpm) -o "$WORK/use" "$WORK/use.c"
 expect_exit 0 test -s /usr/share/man/man8/vtpmd.8
+for document in docs/*.md docs/decisions/*.md; do expect_exit 0 cmp "$document" "/usr/share/doc/vtpm/$document"; done
 expect_exit 0 test -s /usr/share/bash-completion/completions/vtpmctl
 
 step "ten devices in use"

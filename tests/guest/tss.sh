@@ -3,6 +3,7 @@
 # IBM's TSS, through its device interface, uses the node like a hardware TPM's.
 
 . tests/guest/lib/lib.sh
+needs tssgetrandom tss2
 start_vtpmd vtpm0 --state "file:$WORK/state"
 cd "$WORK"
 export TPM_ENCRYPT_SESSIONS=0 # each tool is a process of its own, and continues the session of the one before

@@ -1,12 +1,12 @@
 #!/bin/bash
 # guest: --timeout 800 --disk 8M --disk 64M
-# A power cut at every point in the order in which a disk makes data durable: the writes and flushes of 30 increments are
+# A power cut at every point in the order in which a disk makes data durable: the writes and flushes of 8 increments (30 in tests/dev soak) are
 # recorded, and replayed up to each mark, flush and write. What was acknowledged before that point is there.
 # Unlike a guest's power cut (power_cuts.sh), this sees a flush that is missing.
 
 . tests/guest/lib/lib.sh
 COMMAND_SECONDS=300
-INCREMENTS=30
+INCREMENTS=$(often 8 30)
 modprobe -a loop dm-mod dm-log-writes
 export DM_DISABLE_UDEV=1 # none runs; dmsetup makes the node itself
 mkdir "$WORK/disk"
