@@ -171,10 +171,30 @@ ControlOutcome get_status(ControlCall& call, const vtpm_status& /*none*/) {
                  (call.device.raw_node_in_use() ? VTPM_STATUS_IN_USE : 0);
   status.pid = static_cast<uint32_t>(getpid());
   status.commands = tpm.commands();
-  status.opener_pid = static_cast<uint32_t>(call.device.raw_node_opener());
+  status.opener_pid = static_cast<uint32_t>(call.device.raw_node_opener().process);
   copy_text(status.state, tpm.storage());
   copy_text(status.reason, tpm.failure_reason());
   return bytes_of(status);
+}
+
+ControlOutcome get_details(ControlCall& call, const vtpm_details& /*none*/) {
+  vtpm_details details{};
+  details.uptime = static_cast<uint64_t>(call.device.uptime().count());
+  if (auto lockout = call.device.tpm.lockout()) {
+    details.flags |= VTPM_DETAILS_LOCKOUT_KNOWN;
+    details.lockout_failed = lockout->failed;
+    details.lockout_limit = lockout->limit;
+    details.lockout_interval = lockout->interval;
+    details.lockout_recovery = lockout->recovery;
+  }
+  if (auto storage_failure = call.device.storage_failure()) {
+    details.flags |= VTPM_DETAILS_STORAGE_FAILED;
+    details.storage_failure_age = static_cast<uint64_t>(storage_failure->age.count());
+    copy_text(details.storage_failure, storage_failure->reason);
+  }
+  copy_text(details.program, VTPM_VERSION);
+  copy_text(details.opener, call.device.raw_node_opener().name);
+  return bytes_of(details);
 }
 
 // -- Commands --

@@ -30,6 +30,7 @@ ControlOutcome get_info(ControlCall& call, const vtpm_info& request);
 ControlOutcome lock_storage(ControlCall& call, const vtpm_lock_storage& request);
 ControlOutcome execute(ControlCall& call, const vtpm_execute& request);
 ControlOutcome get_status(ControlCall& call, const vtpm_status& none);
+ControlOutcome get_details(ControlCall& call, const vtpm_details& none);
 ControlOutcome set_version(ControlCall& call, const vtpm_version& request);
 
 }  // namespace vtpm::handlers

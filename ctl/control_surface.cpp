@@ -12,7 +12,7 @@ Result<const ControlRow*> ControlSurface::admit(uint32_t number, ByteView in, Pr
   if (row == nullptr) {
     return failure(Errc::unsupported, "no such control request");
   }
-  if (caller < row->privilege) {
+  if (!includes(caller, row->privilege)) {
     return failure(Errc::denied, "this opener may not control the TPM");
   }
   bool carries_data = (_IOC_DIR(number) & _IOC_WRITE) != 0;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "ctl/blob_transfer.h"
@@ -28,6 +29,18 @@ struct ControlPolicy {
   bool incoming = false;
 };
 
+// The process that opened the raw node last; 0: nobody yet.
+struct RawNodeOpener {
+  pid_t process = 0;
+  std::string name;
+};
+
+// The last time that the storage did not take what a command changed.
+struct StorageFailure {
+  std::string reason;
+  std::chrono::seconds age;
+};
+
 // What handlers work on, per device. Borrowed; outlives every request.
 struct ControlContext {
   VirtualTpm& tpm;
@@ -42,15 +55,26 @@ struct ControlContext {
   // Tells listeners that another kind of TPM is behind the node now.
   std::function<void()> announce_change = [] {};
   std::function<bool()> raw_node_in_use = [] { return false; };
-  std::function<pid_t()> raw_node_opener = [] { return 0; };  // the last one; 0: nobody yet
+  std::function<RawNodeOpener()> raw_node_opener = [] { return RawNodeOpener(); };
+  std::function<std::chrono::seconds()> uptime = [] { return std::chrono::seconds(0); };
+  std::function<std::optional<StorageFailure>()> storage_failure = [] {
+    return std::optional<StorageFailure>();
+  };
 };
 
-// What a caller may do; each includes the ones before.
+// What a caller may do, or a request takes.
 enum class Privilege {
   anyone,
+  observer,  // member of the configured status group: looks, and changes nothing
   raw_user,  // has the raw TPM open
   control,   // root, or the configured control user or group
 };
+
+// Control includes all others; an observer has no commands, and who has the raw TPM open is told
+// nothing of the host.
+constexpr bool includes(Privilege caller, Privilege needed) {
+  return caller == Privilege::control || needed == Privilege::anyone || caller == needed;
+}
 
 // When a request is carried out.
 enum class Turn {

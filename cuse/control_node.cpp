@@ -31,7 +31,10 @@ class ControlFile final : public ControlledFile {
 }  // namespace
 
 void ControlNode::open(const Opener& opener, OpenReply reply) {
-  Privilege privilege = access_.allows(opener) ? Privilege::control : Privilege::anyone;
+  bool controls = access_.allows(opener);
+  bool looks = !controls && access_.lets_look(opener);
+  Privilege privilege = looks ? Privilege::observer : Privilege::anyone;
+  privilege = controls ? Privilege::control : privilege;
   reply.opened(std::make_shared<ControlFile>(control_, privilege));
 }
 

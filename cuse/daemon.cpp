@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cuse/control_node.h"
+#include "cuse/daemon_health.h"
 #include "cuse/node_check.h"
 #include "cuse/process.h"
 #include "cuse/service_notifier.h"
@@ -149,6 +150,8 @@ class ServedTpm {
                      .announce_change = [this] { announce_change(); },
                      .raw_node_in_use = [this] { return raw_node_.in_use(); },
                      .raw_node_opener = [this] { return raw_node_.opener(); },
+                     .uptime = [this] { return health_.uptime(); },
+                     .storage_failure = [this] { return health_.storage_failure(); },
                  },
                  queue_, clock_),
         control_node_(control_, options.access),
@@ -157,10 +160,14 @@ class ServedTpm {
                                                           : PowerSwitch::independent,
                    options.access}) {
     tpm_.on_phase_change(log_phase_change);
-    tpm_.on_undone(log_undone);
+    tpm_.on_undone([this](CommandCode command, const std::string& reason) {
+      health_.note_storage_failure(reason);
+      log_undone(command, reason);
+    });
     tpm_.on_unstored([this](Unstored what, const std::string& reason) {
       log_unstored(what, reason);
       if (what == Unstored::kept) {
+        health_.note_storage_failure(reason);
         retry_.wake();
       }
     });
@@ -254,6 +261,7 @@ class ServedTpm {
 
   const Options& options_;
   const Lifetime& lifetime_;
+  DaemonHealth health_;
   RealBackoff backoff_;
   VirtualTpm tpm_;
   CommandQueue queue_;

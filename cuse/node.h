@@ -15,18 +15,21 @@
 #include <memory>
 #include <vector>
 
+#include "cuse/opener_process.h"
 #include "engine/bytes.h"
 
 namespace vtpm {
 
 // Who opened a file: credentials at open time, in the namespaces of whoever opened /dev/cuse. `pid`
-// is the opening thread's number. `groups` asks for the supplementary groups, which costs a look
-// into /proc; valid during the call of Node::open() only.
+// is the opening thread's number; `process` asks /proc what it belongs to. `groups` asks for the
+// supplementary groups, which costs a look into /proc; valid during the call of Node::open() only.
 struct Opener {
   uid_t uid;
   gid_t gid;
   pid_t pid;
   std::function<std::vector<gid_t>()> groups = [] { return std::vector<gid_t>(); };
+
+  [[nodiscard]] OpenerProcess process() const { return process_of_thread(pid); }
 };
 
 // One unanswered request. Base of the typed replies; its only state is libfuse's request.

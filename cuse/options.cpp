@@ -77,6 +77,7 @@ struct Raw {
   std::string locality;
   std::string control_user;
   std::string control_group;
+  std::string status_group;
   std::string user;
 };
 
@@ -171,6 +172,11 @@ void add_control_options(CLI::App& app, Options& options, Raw& raw) {
       ->type_name("USER");
   app.add_option("--control-group", raw.control_group,
                  "Group whose members may control the TPM (name or number)")
+      ->check(check_account)
+      ->type_name("GROUP");
+  app.add_option("--status-group", raw.status_group,
+                 "Group whose members may ask for the TPM's status on the control node, and change "
+                 "nothing (name or number)")
       ->check(check_account)
       ->type_name("GROUP");
   app.add_option("--locality", raw.locality, "reject-4: nobody may set locality 4")
@@ -278,6 +284,16 @@ Result<RunAs> run_as(const std::string& text) {
   return RunAs{user, *uid, *gid};
 }
 
+// A node has one group. Where another is to look besides the one that controls, everybody may open
+// the node for reading, which permits what anyone may ask; who is in that group is seen at the
+// open.
+std::string control_mode(const Raw& raw) {
+  if (raw.status_group.empty()) {
+    return raw.control_group.empty() ? "" : "0660";
+  }
+  return raw.control_group.empty() ? "0640" : "0664";
+}
+
 void complete(Options& options, const Raw& raw) {
   if (raw.check || raw.make_state) {
     options.task = raw.check ? RunTask::check : RunTask::make_state;
@@ -285,8 +301,9 @@ void complete(Options& options, const Raw& raw) {
   options.device.name = raw.device == "auto" ? "" : raw.device;
   // Who may control has to be able to open the control node.
   options.control_permissions.owner = raw.control_user;
-  options.control_permissions.group = raw.control_group;
-  options.control_permissions.mode = raw.control_group.empty() ? "" : "0660";
+  options.control_permissions.group =
+      raw.control_group.empty() ? raw.status_group : raw.control_group;
+  options.control_permissions.mode = control_mode(raw);
   options.state.create = options.state.wait ? CreateState::never : options.state.create;
   options.state.location = parse_state_location(raw.state).value_or(StateLocation());
   options.startup = startup_type(raw.startup);
@@ -314,6 +331,12 @@ std::string resolve(Options& options, const Raw& raw) {
     options.access.group = group_number(raw.control_group);
     if (!options.access.group) {
       return "--control-group: there is no group '" + raw.control_group + "'";
+    }
+  }
+  if (!raw.status_group.empty()) {
+    options.access.status_group = group_number(raw.status_group);
+    if (!options.access.status_group) {
+      return "--status-group: there is no group '" + raw.status_group + "'";
     }
   }
   if (!raw.user.empty()) {

@@ -15,7 +15,9 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
     return;
   }
   if (!own_check) {
-    opener_ = opener.pid;
+    OpenerProcess process = opener.process();
+    MutexLock lock(mutex_);
+    opener_ = {process.number, std::move(process.name)};
   }
   Privilege privilege = parts_.access.allows(opener) ? Privilege::control : Privilege::raw_user;
   auto file = std::make_shared<RawFile>(*this, privilege, !own_check);

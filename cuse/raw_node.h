@@ -16,6 +16,7 @@
 #include "cuse/node.h"
 #include "engine/alarm_clock.h"
 #include "engine/command_queue.h"
+#include "engine/mutex.h"
 #include "engine/virtual_tpm.h"
 
 namespace vtpm {
@@ -45,15 +46,20 @@ class RawNode final : public Node {
   void open(const Opener& opener, OpenReply reply) override;
 
   [[nodiscard]] bool in_use() const { return taken_; }
-  // The process that opened it last; 0: none but this one has.
-  [[nodiscard]] pid_t opener() const { return opener_; }
+  // The process that opened it last: the one that has it open while it is in use. Number 0: none
+  // but this one has.
+  [[nodiscard]] RawNodeOpener opener() const {
+    MutexLock lock(mutex_);
+    return opener_;
+  }
 
  private:
   friend class RawFile;
 
   RawNodeParts parts_;
   std::atomic<bool> taken_ = false;
-  std::atomic<pid_t> opener_ = 0;
+  mutable Mutex mutex_;
+  RawNodeOpener opener_ VTPM_GUARDED_BY(mutex_);
 };
 
 }  // namespace vtpm

@@ -13,6 +13,8 @@ constexpr uint16_t kTpm12ResponseTag = 0x00C4;
 // TPM 2.0 Library part 2: TPM_CAP, TPM_PT.
 constexpr uint32_t kCapTpmProperties = 6;
 constexpr uint32_t kPtMaxCommandSize = 0x11E;
+constexpr uint32_t kPtLockoutCounter = 0x20E;  // then limit, interval, recovery
+constexpr uint32_t kLockoutProperties = 4;
 constexpr uint32_t kPtMaxResponseSize = 0x11F;
 
 constexpr std::array kLongTpm20 = {
@@ -102,6 +104,31 @@ ResponseCode not_started_code(TpmVersion version) {
 Bytes buffer_size_query() {
   Bytes parameters = BigEndianWriter().u32(kCapTpmProperties).u32(kPtMaxCommandSize).u32(2).take();
   return message(kTpm2NoSessions, static_cast<uint32_t>(cc::get_capability), parameters);
+}
+
+Bytes lockout_query() {
+  Bytes parameters = BigEndianWriter()
+                         .u32(kCapTpmProperties)
+                         .u32(kPtLockoutCounter)
+                         .u32(kLockoutProperties)
+                         .take();
+  return message(kTpm2NoSessions, static_cast<uint32_t>(cc::get_capability), parameters);
+}
+
+std::optional<LockoutState> parse_lockout(ByteView response) {
+  BigEndianReader reader(response);
+  reader.bytes(kHeaderSize);
+  reader.u8();  // whether there are more properties
+  bool fits = reader.u32() == kCapTpmProperties && reader.u32() == kLockoutProperties;
+  std::array<uint32_t, kLockoutProperties> values{};
+  for (uint32_t i = 0; i < kLockoutProperties; ++i) {
+    fits = reader.u32() == kPtLockoutCounter + i && fits;
+    values[i] = reader.u32();
+  }
+  if (!fits || !reader.ok() || response_code(response) != rc::success) {
+    return std::nullopt;
+  }
+  return LockoutState{values[0], values[1], values[2], values[3]};
 }
 
 Bytes buffer_size_response(uint32_t size) {

@@ -56,6 +56,20 @@ ResponseCode not_started_code(TpmVersion version);
 Bytes buffer_size_query();
 Bytes buffer_size_response(uint32_t size);
 
+// The dictionary-attack protection of a TPM 2.0: how many wrong authorisations count now, how many
+// lock it out, and the seconds until one of them counts no more, and until the lockout hierarchy
+// may try again.
+struct LockoutState {
+  uint32_t failed;
+  uint32_t limit;
+  uint32_t interval;
+  uint32_t recovery;
+};
+// TPM2_GetCapability of it (TPM 2.0 Library part 2, TPM_PT_LOCKOUT_COUNTER and what follows).
+Bytes lockout_query();
+// Nothing for a response that is none to that.
+std::optional<LockoutState> parse_lockout(ByteView response);
+
 // Ten bytes: a response without parameters, tagged as that version does.
 Bytes error_response(TpmVersion version, ResponseCode code);
 

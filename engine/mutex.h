@@ -20,6 +20,7 @@
 #define VTPM_REQUIRES(...) VTPM_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define VTPM_EXCLUDES(...) VTPM_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define VTPM_ACQUIRE(...) VTPM_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define VTPM_TRY_ACQUIRE(...) VTPM_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define VTPM_RELEASE(...) VTPM_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define VTPM_NO_ANALYSIS VTPM_THREAD_ANNOTATION(no_thread_safety_analysis)
 
@@ -28,6 +29,7 @@ namespace vtpm {
 class VTPM_CAPABILITY("mutex") Mutex {
  public:
   void lock() VTPM_ACQUIRE() { mutex_.lock(); }
+  bool try_lock() VTPM_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void unlock() VTPM_RELEASE() { mutex_.unlock(); }
 
  private:

@@ -258,6 +258,22 @@ Bytes VirtualTpm::execute_locked(Pending pending, ByteView command,
   return response;
 }
 
+std::optional<LockoutState> VirtualTpm::lockout() {
+  if (!mutex_.try_lock()) {
+    return std::nullopt;
+  }
+  std::optional<LockoutState> state;
+  if (version() == TpmVersion::tpm20 && phase_ == Phase::on && started_ && storage_locked_ &&
+      !ending_) {
+    if (auto response = engine_.execute(lockout_query(), Locality{0})) {
+      state = parse_lockout(*response);
+    }
+    note_unstored();  // a query too can have the TPM store something of its own
+  }
+  mutex_.unlock();
+  return state;
+}
+
 Bytes VirtualTpm::respond(ByteView command, Locality locality) {
   if (ending_) {
     return failure_response(version());

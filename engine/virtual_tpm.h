@@ -27,6 +27,7 @@
 #include <utility>
 
 #include "engine/backoff.h"
+#include "engine/codec.h"
 #include "engine/engine.h"
 #include "engine/mutex.h"
 #include "engine/phase.h"
@@ -151,6 +152,11 @@ class VirtualTpm {
 
   // 0 asks only. Errors: wrong_phase when it is to be changed and the TPM is not off.
   Result<BufferSizes> buffer_size(uint32_t wanted);
+
+  // The dictionary-attack protection, asked from the TPM beside the commands of its clients: it is
+  // not counted, and not the command after TPM2_Shutdown. Nothing while a command runs, for it does
+  // not wait; nor for TPM 1.2, nor for one that is not started or whose storage is let go.
+  std::optional<LockoutState> lockout();
 
   // -- The established flag, the hash interface, the description: as in Engine; wrong_phase unless
   // on, busy for what may write while the storage is released --

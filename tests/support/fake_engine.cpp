@@ -136,6 +136,23 @@ Bytes FakeEngine::respond(ByteView command, const CommandHeader& header,
     bool again = std::exchange(started_, true);
     return again ? error(rc::initialize) : success();
   }
+  if (std::ranges::equal(command, lockout_query())) {
+    constexpr uint32_t kFirst = 0x20E;
+    Bytes properties = BigEndianWriter()
+                           .u8(1)
+                           .u32(6)
+                           .u32(4)
+                           .u32(kFirst)
+                           .u32(lockout.failed)
+                           .u32(kFirst + 1)
+                           .u32(lockout.limit)
+                           .u32(kFirst + 2)
+                           .u32(lockout.interval)
+                           .u32(kFirst + 3)
+                           .u32(lockout.recovery)
+                           .take();
+    return success(properties);
+  }
   if (header.code == cc::get_capability) {
     return success(as_bytes("capability"));
   }

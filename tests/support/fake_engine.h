@@ -74,6 +74,8 @@ class FakeEngine final : public Engine {
   bool may_manufacture = true;
   // Whether the next power-on fails.
   bool fail_power_on = false;
+  // What the lockout query is answered with.
+  LockoutState lockout{};
   // What info() tells.
   std::string description = R"({"TPMSpecification":{"family":"none"}})";
   uint64_t described = 0;  // what it was asked for last

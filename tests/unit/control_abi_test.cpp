@@ -31,6 +31,7 @@ static_assert(VTPM_GET_INFO == uint32_t{PTM_GET_INFO});
 static_assert(VTPM_LOCK_STORAGE == 0xc0045012);
 static_assert(VTPM_EXECUTE == 0xd008e900);
 static_assert(VTPM_GET_STATUS == 0x8228e901);
+static_assert(VTPM_GET_DETAILS == 0x81a8e903);
 static_assert(VTPM_SET_VERSION == 0xc004e902);
 
 // -- capability bits --
@@ -53,6 +54,7 @@ static_assert(VTPM_CAP_SEND_COMMAND_HEADER == PTM_CAP_SEND_COMMAND_HEADER);
 static_assert(VTPM_CAP_LOCK_STORAGE == 0x10000);
 static_assert(VTPM_CAP_EXECUTE == 0x100000000);
 static_assert(VTPM_CAP_GET_STATUS == 0x200000000);
+static_assert(VTPM_CAP_GET_DETAILS == 0x800000000);
 static_assert(VTPM_CAP_SET_VERSION == 0x400000000);
 
 // -- flags, kinds and sizes --
@@ -169,6 +171,17 @@ static_assert(offsetof(vtpm_status, opener_pid) == 32);
 static_assert(offsetof(vtpm_status, reserved) == 36);
 static_assert(offsetof(vtpm_status, state) == 40);
 static_assert(offsetof(vtpm_status, reason) == 296);
+static_assert(sizeof(vtpm_details) == 424);
+static_assert(offsetof(vtpm_details, flags) == 4);
+static_assert(offsetof(vtpm_details, uptime) == 8);
+static_assert(offsetof(vtpm_details, storage_failure_age) == 16);
+static_assert(offsetof(vtpm_details, lockout_failed) == 24);
+static_assert(offsetof(vtpm_details, lockout_limit) == 28);
+static_assert(offsetof(vtpm_details, lockout_interval) == 32);
+static_assert(offsetof(vtpm_details, lockout_recovery) == 36);
+static_assert(offsetof(vtpm_details, program) == 40);
+static_assert(offsetof(vtpm_details, opener) == 104);
+static_assert(offsetof(vtpm_details, storage_failure) == 168);
 
 static_assert(sizeof(vtpm_version) == 4);
 static_assert(offsetof(vtpm_version, req.version) == 0);

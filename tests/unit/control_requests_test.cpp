@@ -58,6 +58,7 @@ class ControllingRequest : public EveryRequest {};
 TEST_P(ControllingRequest, FromAnyone_IsDenied) {
   EXPECT_EQ(ask(GetParam().number, request_, Privilege::anyone).error().code, Errc::denied);
   EXPECT_EQ(ask(GetParam().number, request_, Privilege::raw_user).error().code, Errc::denied);
+  EXPECT_EQ(ask(GetParam().number, request_, Privilege::observer).error().code, Errc::denied);
   EXPECT_EQ(tpm_.phase(), Phase::off);
   EXPECT_EQ(ends_, 0);
 }
@@ -73,6 +74,17 @@ TEST_P(RawUsersRequest, FromAnyone_IsDeniedAndFromAUserOfTheRawNode_IsAnswered) 
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, RawUsersRequest, testing::ValuesIn(rows_with(Privilege::raw_user)),
+                         name_of_row<testing::TestParamInfo<ControlRow>>);
+
+class ObserversRequest : public EveryRequest {};
+
+TEST_P(ObserversRequest, FromAnyoneAndTheRawNode_IsDeniedAndFromAnObserver_IsAnswered) {
+  EXPECT_EQ(ask(GetParam().number, request_, Privilege::anyone).error().code, Errc::denied);
+  EXPECT_EQ(ask(GetParam().number, request_, Privilege::raw_user).error().code, Errc::denied);
+  EXPECT_TRUE(ask(GetParam().number, request_, Privilege::observer).has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, ObserversRequest, testing::ValuesIn(rows_with(Privilege::observer)),
                          name_of_row<testing::TestParamInfo<ControlRow>>);
 
 class OpenRequest : public EveryRequest {};
@@ -144,7 +156,7 @@ TEST_P(WholeAnswer, HasTheSizeOfTheNumber) {
 std::vector<ControlRow> whole_answers() {
   std::vector<ControlRow> rows;
   for (uint32_t number : {VTPM_GET_CAPABILITY, VTPM_GET_TPMESTABLISHED, VTPM_GET_CONFIG,
-                          VTPM_SET_BUFFERSIZE, VTPM_GET_INFO, VTPM_GET_STATUS}) {
+                          VTPM_SET_BUFFERSIZE, VTPM_GET_INFO, VTPM_GET_STATUS, VTPM_GET_DETAILS}) {
     rows.push_back(*find_control_row(number));
   }
   return rows;

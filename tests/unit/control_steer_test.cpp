@@ -290,6 +290,43 @@ TEST_F(SteerTest, StatusAfterStop_ForgetsTheFailure) {
   EXPECT_STREQ(status.reason, "");
 }
 
+TEST_F(SteerTest, Details_AreWhatTheDaemonRemembers) {
+  raw_node_opener_ = {42, "qemu"};
+  storage_failure_ = {"the disk is full", std::chrono::seconds(7)};
+
+  auto details = from<vtpm_details>(ask(VTPM_GET_DETAILS));
+
+  EXPECT_EQ(details.flags, VTPM_DETAILS_STORAGE_FAILED);
+  EXPECT_EQ(details.uptime, 90u);
+  EXPECT_EQ(details.storage_failure_age, 7u);
+  EXPECT_STREQ(details.storage_failure, "the disk is full");
+  EXPECT_STREQ(details.opener, "qemu");
+  EXPECT_STREQ(details.program, VTPM_VERSION);
+  EXPECT_EQ(from<vtpm_status>(ask(VTPM_GET_STATUS)).opener_pid, 42u);
+}
+
+TEST_F(SteerTest, DetailsOfAStartedTpm_HaveItsLockoutAndAreNoCommandOfItsClients) {
+  init_and_start();
+  fake_.lockout = LockoutState{2, 3, 1000, 2000};
+  uint64_t before = tpm_.commands();
+
+  auto details = from<vtpm_details>(ask(VTPM_GET_DETAILS));
+
+  EXPECT_EQ(details.flags, VTPM_DETAILS_LOCKOUT_KNOWN);
+  EXPECT_EQ(details.lockout_failed, 2u);
+  EXPECT_EQ(details.lockout_limit, 3u);
+  EXPECT_EQ(details.lockout_interval, 1000u);
+  EXPECT_EQ(details.lockout_recovery, 2000u);
+  EXPECT_EQ(tpm_.commands(), before);
+}
+
+TEST_F(SteerTest, DetailsOfATpmThatIsNotStarted_HaveNoLockout) {
+  init();
+  fake_.lockout = LockoutState{2, 3, 1000, 2000};
+
+  EXPECT_EQ(from<vtpm_details>(ask(VTPM_GET_DETAILS)).flags, 0u);
+}
+
 // -- version --
 
 class VersionTest : public ControlSurfaceTest {

@@ -64,7 +64,10 @@ class ControlSurfaceTest : public testing::Test {
                   .sealed = options.sealed,
                   .end_daemon = [this] { ++ends_; },
                   .announce_change = [this] { ++changes_announced_; },
-                  .raw_node_in_use = [this] { return raw_node_in_use_; }},
+                  .raw_node_in_use = [this] { return raw_node_in_use_; },
+                  .raw_node_opener = [this] { return raw_node_opener_; },
+                  .uptime = [] { return std::chrono::seconds(90); },
+                  .storage_failure = [this] { return storage_failure_; }},
                  queue_, clock_) {}
 
   void TearDown() override { EXPECT_EQ(store_.unlocked_writes, 0); }
@@ -129,6 +132,8 @@ class ControlSurfaceTest : public testing::Test {
   int ends_ = 0;
   int changes_announced_ = 0;
   bool raw_node_in_use_ = false;
+  RawNodeOpener raw_node_opener_;
+  std::optional<StorageFailure> storage_failure_;
   ControlSurface surface_;
   std::shared_ptr<BlobTransfer> transfer_ = std::make_shared<BlobTransfer>();
 };

@@ -74,8 +74,8 @@ TEST(ControlTable, RequestForTheMask_HasNoBitAndIsTheFirstRow) {
 }
 
 TEST(ControlTable, Mask_IsSwtpmsAndOurs) {
-  EXPECT_EQ(capability_mask(),
-            0x16fffu | VTPM_CAP_EXECUTE | VTPM_CAP_GET_STATUS | VTPM_CAP_SET_VERSION);
+  EXPECT_EQ(capability_mask(), 0x16fffu | VTPM_CAP_EXECUTE | VTPM_CAP_GET_STATUS |
+                                   VTPM_CAP_SET_VERSION | VTPM_CAP_GET_DETAILS);
 }
 
 TEST(ControlTable, SetDataFd_IsForSocketsOnly) {
@@ -110,10 +110,31 @@ TEST(ControlTable, UserOfTheRawNode_MayExecuteBesides) {
       (std::set<uint32_t>{VTPM_EXECUTE}));
 }
 
+TEST(ControlTable, Observer_MayLookAndChangeNothing) {
+  EXPECT_EQ(
+      numbers_where([](const ControlRow& row) { return row.privilege == Privilege::observer; }),
+      (std::set<uint32_t>{VTPM_GET_STATUS, VTPM_GET_DETAILS, VTPM_GET_INFO,
+                          VTPM_GET_TPMESTABLISHED}));
+}
+
+TEST(ControlTable, Privileges_ControlIncludesAllAndTheOthersTheirOwn) {
+  using enum Privilege;
+  for (Privilege needed : {anyone, observer, raw_user, control}) {
+    EXPECT_TRUE(includes(control, needed));
+    EXPECT_TRUE(includes(needed, needed));
+    EXPECT_TRUE(includes(needed, anyone));
+  }
+  EXPECT_FALSE(includes(raw_user, observer));
+  EXPECT_FALSE(includes(observer, raw_user));
+  EXPECT_FALSE(includes(observer, control));
+  EXPECT_FALSE(includes(raw_user, control));
+  EXPECT_FALSE(includes(anyone, observer));
+}
+
 TEST(ControlTable, RequestsThatMustNotWait_AreTheseAndNoOthers) {
   EXPECT_EQ(numbers_where([](const ControlRow& row) { return row.turn == Turn::at_once; }),
             (std::set<uint32_t>{VTPM_GET_CAPABILITY, VTPM_GET_CONFIG, VTPM_SET_LOCALITY,
-                                VTPM_CANCEL_TPM_CMD, VTPM_GET_STATUS}));
+                                VTPM_CANCEL_TPM_CMD, VTPM_GET_STATUS, VTPM_GET_DETAILS}));
 }
 
 TEST(ControlTable, ResultOnly_IsFourBytesInTheCallersOrder) {

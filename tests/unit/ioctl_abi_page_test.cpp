@@ -26,8 +26,10 @@ std::string phases_of(const ControlRow& row) {
 std::string line_of(const ControlRow& row) {
   static const std::map<Turn, std::string> kTurns = {
       {Turn::at_once, "no"}, {Turn::after_commands, "yes"}, {Turn::as_command, "yes, is one"}};
-  static const std::map<Privilege, std::string> kCallers = {
-      {Privilege::anyone, "anyone"}, {Privilege::raw_user, "raw"}, {Privilege::control, "control"}};
+  static const std::map<Privilege, std::string> kCallers = {{Privilege::anyone, "anyone"},
+                                                            {Privilege::observer, "observer"},
+                                                            {Privilege::raw_user, "raw"},
+                                                            {Privilege::control, "control"}};
   std::string bit = row.capability == 0 ? "" : std::to_string(std::countr_zero(row.capability));
   char number[16];  // NOLINT: for snprintf
   static_cast<void>(std::snprintf(number, sizeof(number), "0x%08x", row.number));

@@ -170,6 +170,24 @@ TEST(Options, Help_ListsEveryOptionAndEndsWithStatus0) {
   }
 }
 
+TEST(Options, StatusGroup_MayReadTheControlNode) {
+  Options alone = options_with({"--status-group", "0"});
+  EXPECT_EQ(alone.access.status_group, gid_t{0});
+  EXPECT_EQ(alone.control_permissions.group, "0");
+  EXPECT_EQ(alone.control_permissions.mode, "0640");
+
+  Options both = options_with({"--status-group", "0", "--control-group", "1"});
+  EXPECT_EQ(both.control_permissions.group, "1");
+  EXPECT_EQ(both.control_permissions.mode, "0664");
+}
+
+TEST(Options, StatusGroupThatIsNot_IsWrongUsage) {
+  auto outcome = parse_with({"--status-group", "no-such-group"});
+
+  EXPECT_EQ(outcome.parsed.exit_status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("there is no group 'no-such-group'"));
+}
+
 TEST(Options, Version_IsToldAndEndsWithStatus0) {
   auto outcome = parse({"--version"});
 

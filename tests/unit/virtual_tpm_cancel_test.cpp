@@ -46,6 +46,18 @@ TEST_F(Cancel, RunningCommand_EndsCanceledAndTheNextIsFine) {
   EXPECT_EQ(execute(get_random(8)), rc::success);
 }
 
+TEST_F(Cancel, LockoutWhileACommandRuns_IsNotKnownAndDoesNotWait) {
+  engine_.hold_long_commands();
+  auto code = std::async(std::launch::async, [&] { return execute(create_primary()); });
+  engine_.wait_until_held();
+
+  EXPECT_FALSE(tpm_.lockout().has_value());
+
+  cancel();
+  EXPECT_EQ(code.get(), rc::canceled);
+  EXPECT_TRUE(tpm_.lockout().has_value());
+}
+
 TEST_F(Cancel, AcceptedCommand_IsCanceledWithoutReachingTheTpm) {
   auto pending = tpm_.accept();
 

@@ -75,6 +75,18 @@ TEST_F(LibtpmsOnTheWire, Command_IsAnsweredByARealTpm) {
   EXPECT_EQ(kernel.read(file).body.size(), kHeaderSize + 2 + 20);
 }
 
+TEST_F(LibtpmsOnTheWire, Lockout_IsTheRealTpmsAndNobodysCommand) {
+  uint64_t before = wired.tpm.commands();
+
+  auto lockout = wired.tpm.lockout();
+
+  ASSERT_TRUE(lockout.has_value());
+  EXPECT_EQ(lockout->failed, 0u);
+  EXPECT_GT(lockout->limit, 0u);
+  EXPECT_GT(lockout->recovery, 0u);
+  EXPECT_EQ(wired.tpm.commands(), before);
+}
+
 TEST_F(LibtpmsOnTheWire, KeyGeneration_IsPolledQueriedAndEndsWell) {
   for (uint8_t salt = 0; salt < 3; ++salt) {
     ASSERT_EQ(kernel.write(file, create_rsa_primary(salt), O_NONBLOCK).error, 0);

@@ -44,6 +44,7 @@ extern "C" {
 
 #define VTPM_EXECUTE 0xd008e900u     /* vtpm_execute (in, out): one command and its response */
 #define VTPM_GET_STATUS 0x8228e901u  /* vtpm_status (out) */
+#define VTPM_GET_DETAILS 0x81a8e903u /* vtpm_details (out): what GET_STATUS has no room for */
 #define VTPM_SET_VERSION 0xc004e902u /* vtpm_version (in, out): TPM 1.2 or 2.0, only while off */
 
 /* -- capability bits, one for each request -- */
@@ -68,6 +69,7 @@ extern "C" {
 #define VTPM_CAP_EXECUTE (1ull << 32)
 #define VTPM_CAP_GET_STATUS (1ull << 33)
 #define VTPM_CAP_SET_VERSION (1ull << 34)
+#define VTPM_CAP_GET_DETAILS (1ull << 35)
 
 /* -- TPM result codes that requests are answered with; others come from the TPM itself -- */
 
@@ -247,12 +249,34 @@ typedef struct vtpm_status {
   uint32_t flags;    /* VTPM_STATUS_*; other bits are 0 */
   uint32_t pid;      /* of the daemon, in its own namespace */
   uint64_t commands; /* executed since the daemon began */
-  uint32_t
-      opener_pid;    /* of who opened the raw node last, in the daemon's pid namespace; 0: nobody */
-  uint32_t reserved; /* 0 */
+  /* The process (not the thread) that opened the raw node last, in the daemon's pid namespace; 0:
+     nobody. While VTPM_STATUS_IN_USE is set it is the one that has it open. */
+  uint32_t opener_pid;
+  uint32_t reserved;             /* 0 */
   char state[VTPM_STATUS_TEXT];  /* where the state is, NUL-terminated */
   char reason[VTPM_STATUS_TEXT]; /* why the phase is FAILED, NUL-terminated */
 } vtpm_status;
+
+#define VTPM_DETAILS_LOCKOUT_KNOWN (1u << 0)  /* the four fields lockout_* are the TPM's */
+#define VTPM_DETAILS_STORAGE_FAILED (1u << 1) /* storage has failed since the daemon began */
+
+#define VTPM_DETAILS_NAME 64
+
+/* How the TPM is doing, beside what VTPM_GET_STATUS says. Never waits for a running command: while
+   one runs, or the TPM is not started, or is a TPM 1.2, the lockout is not known. */
+typedef struct vtpm_details {
+  uint32_t tpm_result;
+  uint32_t flags;                         /* VTPM_DETAILS_*; other bits are 0 */
+  uint64_t uptime;                        /* seconds since the daemon began */
+  uint64_t storage_failure_age;           /* seconds since storage failed last */
+  uint32_t lockout_failed;                /* tries with a wrong authorisation that count now */
+  uint32_t lockout_limit;                 /* so many, and the TPM is locked out */
+  uint32_t lockout_interval;              /* seconds until one of them counts no more */
+  uint32_t lockout_recovery;              /* seconds until the lockout hierarchy may try again */
+  char program[VTPM_DETAILS_NAME];        /* the daemon's version, NUL-terminated */
+  char opener[VTPM_DETAILS_NAME];         /* name of the process opener_pid, NUL-terminated */
+  char storage_failure[VTPM_STATUS_TEXT]; /* why storage failed last, NUL-terminated */
+} vtpm_details;
 
 typedef union vtpm_version {
   struct {
