@@ -16,6 +16,11 @@ _vtpmctl() {
     local verbs="list status caps info config power terminate locality cancel established hash version buffer-size lock state send create start stop restart enable disable destroy spawn reap"
     local choices=""
     [[ $verb != state || ${COMP_WORDS[2]} != backup ]] || previous=${previous/#--volatile/}
+    # Bash breaks words at ':' and '=': what comes behind is a path (file:PATH, file=PATH).
+    if [[ $word == [:=] || $previous == [:=] ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "${word#[:=]}")
+        return
+    fi
     case $previous in
     --permanent | --volatile | --savestate)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -23,6 +28,14 @@ _vtpmctl() {
         ;;
     --startup) choices="clear state" ;;
     --reset | --locality) choices="0 1 2 3 4" ;;
+    --tpm) choices="1.2 2.0" ;;
+    --power) choices="on off at-open" ;;
+    --device) choices="auto vtpm0" ;;
+    --state) choices="file: dir:" ;;
+    --key | --new-key | --from-key | --migration-key) choices="file= fd= credential= pwdfile= pwdfd= pwdcredential=" ;;
+    --owner | --control-user) choices=$(compgen -u) ;;
+    --group | --control-group) choices=$(compgen -g) ;;
+    --generations | --retries | --mode | --set) return ;;
     *)
         if ((COMP_CWORD == 1)); then
             choices="$verbs --help --version"
@@ -39,18 +52,18 @@ _vtpmctl() {
             state)
                 case ${COMP_WORDS[2]} in
                 save) choices+=" --permanent --volatile --savestate --decrypted" ;;
-                load) choices="--help --permanent --volatile --savestate" ;;
-                import | export) choices="--help --from-key --key --tpm --replace" ;;
-                rekey) choices="--help --key --new-key --remove-key" ;;
-                backup) choices="--help --key --migration-key --volatile --generations --replace" ;;
-                restore) choices="--help --key --migration-key --same-identity --no-volatile --fresh-identity" ;;
+                load) choices="--help --json --permanent --volatile --savestate" ;;
+                import | export) choices="--help --json --from-key --key --tpm --replace" ;;
+                rekey) choices="--help --json --key --new-key --remove-key" ;;
+                backup) choices="--help --json --key --migration-key --volatile --generations --replace" ;;
+                restore) choices="--help --json --key --migration-key --same-identity --no-volatile --fresh-identity" ;;
                 esac
                 ;;
             send) choices+=" --locality" ;;
-            create) choices="--help --device --state --key --tpm --power --owner --group --mode --control-user --control-group --migration-key --set" ;;
-            start) choices="--help --all" ;;
-            destroy) choices="--help --yes --keep-state" ;;
-            spawn) choices="--help --remove" ;;
+            create) choices="--help --json --device --state --key --tpm --power --owner --group --mode --control-user --control-group --migration-key --set" ;;
+            start) choices="--help --json --all" ;;
+            destroy) choices="--help --json --yes --keep-state" ;;
+            spawn) choices="--help --json --remove" ;;
             esac
         elif [[ " start stop restart enable disable destroy spawn " == *" $verb "* ]]; then
             choices=$(_vtpmctl_instances)
@@ -67,7 +80,7 @@ _vtpmctl() {
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
         else
-            choices=$(_vtpmctl_devices)
+            choices="$(_vtpmctl_devices) $(_vtpmctl_instances)"
         fi
         ;;
     esac

@@ -34,7 +34,7 @@ CLI::Validator one_of(const std::map<std::string, Value>& names) {
     word = std::to_string(static_cast<int>(found->second));
     return {};
   };
-  return {replace, "{" + list + "}"};
+  return {replace, ""};  // its name says the same
 }
 
 std::string check_device(const std::string& text) {
@@ -90,7 +90,7 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--tpm", options.tpm, "TPM version")
       ->transform(one_of<TpmVersion>({{"2.0", TpmVersion::tpm20}, {"1.2", TpmVersion::tpm12}}))
       ->default_str("2.0")
-      ->type_name("");
+      ->type_name("2.0|1.2");
   app.add_option("--profile", options.profile,
                  "libtpms profile of a new TPM, in JSON (libtpms 0.10 or newer)")
       ->type_name("JSON");
@@ -101,11 +101,11 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
                                         {"off", InitialPower::off},
                                         {"at-open", InitialPower::at_open}}))
       ->default_str("on")
-      ->type_name("");
+      ->type_name("on|off|at-open");
   app.add_option("--startup", raw.startup, "Startup command after power-on by --power on")
       ->check(CLI::IsMember({"clear", "state", "none"}))
       ->default_str("clear")
-      ->type_name("");
+      ->type_name("clear|state|none");
   app.add_option("--buffer-size", options.buffer_size,
                  "Largest command and response in bytes, as the TPM reports it")
       ->check(CLI::Range(1, 4096))
@@ -125,7 +125,7 @@ void add_state_options(CLI::App& app, Options& options, Raw& raw) {
       ->transform(one_of<CreateState>(
           {{"if-missing", CreateState::if_missing}, {"never", CreateState::never}}))
       ->default_str("if-missing")
-      ->type_name("");
+      ->type_name("if-missing|never");
   app.add_flag("--state-wait", options.state.wait,
                "If there is no state yet, wait for it: the nodes are there at once, commands get "
                "TPM_RC_RETRY, and the TPM is powered on when its state appears. Never makes one");
@@ -139,7 +139,7 @@ void add_state_options(CLI::App& app, Options& options, Raw& raw) {
                  "and a power cut may take back the last changes that were acknowledged")
       ->transform(one_of<Sync>({{"full", Sync::full}, {"none", Sync::none}}))
       ->default_str("full")
-      ->type_name("");
+      ->type_name("full|none");
 }
 
 void add_instance_options(CLI::App& app, Options& options, Raw& raw) {
@@ -181,7 +181,7 @@ void add_control_options(CLI::App& app, Options& options, Raw& raw) {
       ->type_name("GROUP");
   app.add_option("--locality", raw.locality, "reject-4: nobody may set locality 4")
       ->check(CLI::IsMember({"reject-4"}))
-      ->type_name("");
+      ->type_name("reject-4");
   app.add_option("--migration-key", options.migration_key,
                  "Key that state blobs are encrypted with: file=PATH, fd=N or credential=NAME (the "
                  "key), pwdfile=, pwdfd= or pwdcredential= (a passphrase), and mode=, format=, "
@@ -192,7 +192,7 @@ void add_control_options(CLI::App& app, Options& options, Raw& raw) {
                  "once all state blobs were asked for")
       ->delimiter(',')
       ->check(CLI::IsMember({"incoming", "release-lock-outgoing"}))
-      ->type_name("");
+      ->type_name("incoming|release-lock-outgoing");
 }
 
 void add_privilege_options(CLI::App& app, Options& options, Raw& raw) {
@@ -208,7 +208,7 @@ void add_privilege_options(CLI::App& app, Options& options, Raw& raw) {
       ->transform(one_of<SandboxMode>(
           {{"on", SandboxMode::on}, {"log", SandboxMode::log}, {"off", SandboxMode::off}}))
       ->default_str("on")
-      ->type_name("");
+      ->type_name("on|log|off");
 }
 
 void add_process_options(CLI::App& app, Options& options) {
@@ -230,7 +230,7 @@ void add_process_options(CLI::App& app, Options& options) {
                                       {"info", log::Level::info},
                                       {"debug", log::Level::debug}}))
       ->default_str("info")
-      ->type_name("");
+      ->type_name("error|warning|info|debug");
 }
 
 std::optional<StartupType> startup_type(const std::string& text) {
@@ -361,13 +361,20 @@ ParsedOptions parse_options(int argc, const char* const* argv, const InstancePat
   Raw raw;
   CLI::App app("A virtual TPM as a character device: makes /dev/NAME and serves it until SIGTERM.",
                "vtpmd");
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", kVersion, "Print the version and exit");
+  app.option_defaults()->group("Options: which TPM, and whose");
   add_instance_options(app, options, raw);
+  app.option_defaults()->group("Options: the TPM");
   add_tpm_options(app, options, raw);
+  app.option_defaults()->group("Options: its state");
   add_state_options(app, options, raw);
+  app.option_defaults()->group("Options: who may steer it, and how it moves");
   add_control_options(app, options, raw);
+  app.option_defaults()->group("Options: what the daemon may");
   add_privilege_options(app, options, raw);
+  app.option_defaults()->group("Options: the device's numbers, the process");
   add_process_options(app, options);
+  use_plain_help(app);
   app.footer(
       "Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "
       "order, 1 failed, 2 wrong usage.");

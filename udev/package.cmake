@@ -10,6 +10,8 @@ install(TARGETS vtpmctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT vt
 install(FILES docs/vtpmd.8 docs/vtpmctl.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT vtpm)
 install(FILES ctl/vtpmctl.bash RENAME vtpmctl
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT vtpm)
+install(FILES ctl/vtpmd.bash RENAME vtpmd
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT vtpm)
 install(FILES udev/60-vtpm.rules DESTINATION lib/udev/rules.d COMPONENT vtpm)
 install(FILES udev/vtpm@.service udev/vtpm.target DESTINATION lib/systemd/system COMPONENT vtpm)
 install(FILES udev/vtpm.tmpfiles RENAME vtpm.conf DESTINATION lib/tmpfiles.d COMPONENT vtpm)

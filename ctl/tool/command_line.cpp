@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <cctype>
 #include <ostream>
+#include <span>
+#include <sstream>
 
+#include "ctl/tool/report.h"
 #include "ctl/usage.h"
 
 namespace vtpm {
@@ -13,6 +16,61 @@ namespace {
 constexpr const char* kVersion = "vtpmctl " VTPM_VERSION;
 constexpr uint32_t kMostRetries = 6000;
 constexpr int kNotGiven = -1;
+
+struct Said {
+  std::string_view name;
+  const char* words;
+};
+
+// Where the help lists a verb.
+constexpr auto kHeadlines = std::to_array<Said>({
+    {"list", "Look"},
+    {"status", "Look"},
+    {"caps", "Look"},
+    {"info", "Look"},
+    {"config", "Look"},
+    {"power", "Power and version"},
+    {"terminate", "Power and version"},
+    {"version", "Power and version"},
+    {"buffer-size", "Power and version"},
+    {"send", "Commands, and what surrounds them"},
+    {"cancel", "Commands, and what surrounds them"},
+    {"locality", "Commands, and what surrounds them"},
+    {"established", "Commands, and what surrounds them"},
+    {"hash", "Commands, and what surrounds them"},
+    {"state", "State: saved, moved, backed up"},
+    {"lock", "State: saved, moved, backed up"},
+    {"create", "Virtual TPMs that this host keeps"},
+    {"start", "Virtual TPMs that this host keeps"},
+    {"stop", "Virtual TPMs that this host keeps"},
+    {"restart", "Virtual TPMs that this host keeps"},
+    {"enable", "Virtual TPMs that this host keeps"},
+    {"disable", "Virtual TPMs that this host keeps"},
+    {"destroy", "Virtual TPMs that this host keeps"},
+    {"spawn", "Virtual TPMs that this host keeps"},
+    {"reap", "Virtual TPMs that this host keeps"},
+});
+
+// What the options are that create has of vtpmd's.
+constexpr auto kOptionsOfCreate = std::to_array<Said>({
+    {"device", "Its node, vtpm0 for /dev/vtpm0; default: the first that nobody has"},
+    {"state", "Where its state is, file:PATH or dir:PATH; default: a file of its own"},
+    {"key", "Where the key comes from that seals the state"},
+    {"tpm", "Its version, 2.0 or 1.2"},
+    {"power", "Who powers it on, and when: on, off or at-open"},
+    {"owner", "Owner of the node"},
+    {"group", "Group of the node"},
+    {"mode", "Mode of the node, in octal"},
+    {"control-user", "User who may control it besides root"},
+    {"control-group", "Group whose members may control it"},
+    {"migration-key", "Where the key comes from that state blobs are encrypted with"},
+});
+
+// What is said of that name; a name without words has been forgotten above, which a test finds.
+std::string said_of(std::span<const Said> table, std::string_view name) {
+  auto found = std::ranges::find(table, name, &Said::name);
+  return found == table.end() ? "" : found->words;
+}
 
 std::string check_hex(const std::string& text) {
   if (text == "-" || parse_hex(text)) {
@@ -37,6 +95,11 @@ class CommandLine {
     add_state();
     add_send();
     add_instances();
+    finish(app_);
+    for (const Said& headline : kHeadlines) {
+      app_.get_subcommand(std::string(headline.name))->group(headline.words);
+    }
+    use_plain_help(app_);
   }
 
   CLI::App& app() { return app_; }
@@ -63,6 +126,17 @@ class CommandLine {
   }
 
  private:
+  // Every verb's errors can be had as JSON.
+  void finish(CLI::App& app) {
+    for (CLI::App* sub : app.get_subcommands(nullptr)) {
+      if (!sub->get_subcommands(nullptr).empty()) {
+        finish(*sub);
+      } else if (sub->get_option_no_throw("--json") == nullptr) {
+        sub->add_flag("--json", raw_.json, "Print errors as JSON, for programs");
+      }
+    }
+  }
+
   void check_blob_files() const {
     bool takes_files = raw_.verb == Verb::state_save || raw_.verb == Verb::state_load;
     if (takes_files && std::ranges::all_of(raw_.blob_files, &std::string::empty)) {
@@ -121,7 +195,9 @@ class CommandLine {
     return sub;
   }
 
-  void add_json(CLI::App* sub) { sub->add_flag("--json", raw_.json, "Print JSON, for programs"); }
+  void add_json(CLI::App* sub) {
+    sub->add_flag("--json", raw_.json, "Print JSON, errors too, for programs");
+  }
 
   void add_queries() {
     add_json(add_verb(app_, Verb::list, "list", "All virtual TPMs of this host"));
@@ -145,7 +221,7 @@ class CommandLine {
                     "Remove stored volatile state once it is loaded");
       sub->add_option("--startup", startup_, "Send a Startup command of this kind then")
           ->check(CLI::IsMember({"clear", "state"}))
-          ->type_name("");
+          ->type_name("clear|state");
     }
     add_device_verb(*power, Verb::power_off, "off", "Power off in order (STOP)");
     add_device_verb(app_, Verb::terminate, "terminate",
@@ -232,7 +308,7 @@ class CommandLine {
       add_key(sub, "--key", raw_.key, "Where the key of TO comes from; default: no key");
       sub->add_option("--tpm", version_, "1.2 or 2.0: this TPM's state only; a linear file has one")
           ->check(CLI::IsMember({"1.2", "2.0"}))
-          ->type_name("");
+          ->type_name("1.2|2.0");
       sub->add_flag("--replace", raw_.replace, "Also where TO holds a state already");
     }
     CLI::App* rekey = add_verb(state, Verb::state_rekey, "rekey",
@@ -319,7 +395,7 @@ class CommandLine {
     CLI::App* create = add_instance_verb(
         Verb::create, "create", "Make a virtual TPM that this host keeps: configuration and state");
     for (auto& [key, value] : create_options_) {
-      create->add_option("--" + key, value, "As vtpmd's")->type_name("VALUE");
+      create->add_option("--" + key, value, said_of(kOptionsOfCreate, key))->type_name("VALUE");
     }
     create->add_option("--set", set_, "Any other option of vtpmd; may be said often")
         ->check([](const std::string& text) {
@@ -404,11 +480,18 @@ void collect_syntax(const CLI::App& app, const std::string& prefix,
 ParsedArguments parse_command_line(int argc, const char* const* argv, std::ostream& out,
                                    std::ostream& err) {
   CommandLine line;
+  bool json = std::any_of(argv + 1, argv + argc,
+                          [](const char* word) { return std::string_view(word) == "--json"; });
   try {
     line.app().parse(argc, argv);
     return {line.arguments(), 0};
   } catch (const CLI::ParseError& error) {
-    return {std::nullopt, end_of_parsing(line.app(), error, out, err)};
+    std::ostringstream complaint;
+    int status = end_of_parsing(line.app(), error, out, complaint);
+    std::string text = complaint.str();
+    text.erase(text.find_last_not_of('\n') + 1);
+    err << (json && status != 0 ? error_as_json({Errc::invalid, text}, status) : complaint.str());
+    return {std::nullopt, status};
   }
 }
 

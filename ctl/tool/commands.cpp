@@ -98,15 +98,16 @@ Result<void> run_verb(const Arguments& arguments, Host& host) {
 int run_command(const Arguments& arguments, Host& host) {
   auto done = run_verb(arguments, host);
   host.out.flush();
-  if (!done) {
-    host.err << "vtpmctl: " << done.error().message << "\n";
-    return 1;
+  if (done && !host.out) {
+    done = failure(Errc::io, "cannot write to standard output");
   }
-  if (!host.out) {
-    host.err << "vtpmctl: cannot write to standard output\n";
-    return 1;
+  if (done) {
+    return 0;
   }
-  return 0;
+  constexpr int kFailed = 1;
+  host.err << (arguments.json ? error_as_json(done.error(), kFailed)
+                              : "vtpmctl: " + done.error().message + "\n");
+  return kFailed;
 }
 
 void verb::print(const Arguments& arguments, Host& host, const Report& report) {

@@ -17,7 +17,7 @@ std::string advice(int error_number) {
   switch (error_number) {
     case EACCES:
     case EPERM:
-      return "control needs root, or the daemon's control user or group";
+      return "control needs root, or the daemon's control user or group; its status group may look";
     case ENOENT:
     case ENXIO:
     case ENODEV:
@@ -93,6 +93,9 @@ Result<IoctlFunction> open_node(const std::string& path) {
                    "cannot use " + path + ": it is no character device; say vtpm0 or /dev/vtpm0");
   }
   FileDescriptor node(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY));
+  if (!node && errno == EACCES) {
+    node = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  }
   if (!node) {
     return open_failure(path, errno);
   }

@@ -76,6 +76,7 @@ inline constexpr ControlRequest<vtpm_info> get_info{VTPM_GET_INFO, "GET_INFO"};
 inline constexpr ControlRequest<vtpm_lock_storage> lock_storage{VTPM_LOCK_STORAGE, "LOCK_STORAGE"};
 inline constexpr ControlRequest<vtpm_execute> execute{VTPM_EXECUTE, "EXECUTE"};
 inline constexpr ControlRequest<vtpm_status> get_status{VTPM_GET_STATUS, "GET_STATUS"};
+inline constexpr ControlRequest<vtpm_details> get_details{VTPM_GET_DETAILS, "GET_DETAILS"};
 inline constexpr ControlRequest<vtpm_version> set_version{VTPM_SET_VERSION, "SET_VERSION", kOff,
                                                           "power off"};
 }  // namespace request
@@ -128,7 +129,8 @@ class DeviceClient {
   IoctlFunction ioctl_;
 };
 
-// Opens the character device at `path` for control requests, or says why that cannot be.
+// Opens the character device at `path` for control requests, or says why that cannot be. Who may
+// only read it opens it for that, and may look.
 Result<IoctlFunction> open_node(const std::string& path);
 
 }  // namespace vtpm

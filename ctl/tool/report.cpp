@@ -136,6 +136,19 @@ std::string json_array(const std::vector<Report>& reports) {
   return dump(ReportAsJson::array(reports));
 }
 
+std::string error_as_json(const Error& error, int exit_status) {
+  // By the order of Errc.
+  constexpr std::array kKinds = {"not_found",   "invalid", "busy",        "denied", "corrupt",
+                                 "unsupported", "io",      "wrong_phase", "tpm"};
+  auto kind = static_cast<size_t>(error.code);
+  Report report;
+  report.add("error", error.message)
+      .add("kind", kind < kKinds.size() ? kKinds.at(kind) : "unknown")
+      .add("exit_status", static_cast<uint64_t>(exit_status))
+      .add("tpm_result", uint64_t{error.tpm_result});
+  return report.json();
+}
+
 std::string table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {

@@ -57,6 +57,9 @@ class Report {
 // One JSON array with an object for each report, ended with a line break.
 std::string json_array(const std::vector<Report>& reports);
 
+// {"error": what people are told, "kind": "denied", "exit_status": 1, "tpm_result": 0}.
+std::string error_as_json(const Error& error, int exit_status);
+
 // Columns as wide as their widest cell; the first row is the headline.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 

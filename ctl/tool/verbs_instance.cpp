@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "ctl/tool/instances.h"
+#include "ctl/tool/tpm_view.h"
 #include "ctl/tool/verbs.h"
 
 namespace vtpm::verb {
@@ -209,18 +210,9 @@ Result<void> reap(const Arguments& arguments, Host& host) {
 }
 
 Result<void> instance_status(const Arguments& arguments, Host& host) {
-  const std::string& name = arguments.device;
-  std::string state = host.services.state(name);
-  Report report;
-  report.add("name", name)
-      .add("service", state)
-      .add("enabled", host.services.is_enabled(name), host.services.is_enabled(name) ? "yes" : "no")
-      .add("device", "/dev/" + device_of(host.instances, name).value_or("?"))
-      .add("configuration", host.instances.configuration_of(name));
-  if (state == "failed") {
-    report.add("reason", host.services.last_words(name));
-  }
-  print(arguments, host, report);
+  TpmView view = view_of_instance(arguments.device, "", host);
+  ask_service(view, host);
+  print(arguments, host, report_of(view, host));
   return {};
 }
 

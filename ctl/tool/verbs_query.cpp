@@ -5,6 +5,7 @@
 
 #include "ctl/tool/instances.h"
 #include "ctl/tool/response_codes.h"
+#include "ctl/tool/tpm_view.h"
 #include "ctl/tool/transfers.h"
 #include "ctl/tool/verbs.h"
 
@@ -51,28 +52,8 @@ std::vector<std::string> capability_names(uint64_t mask) {
   return names;
 }
 
-std::string phase_name(uint32_t phase) {
-  constexpr std::array kNames{"off", "on", "failed"};
-  return phase < kNames.size() ? kNames[phase] : "unknown (" + std::to_string(phase) + ")";
-}
-
-std::string version_name(uint32_t version) {
-  if (version == VTPM_VERSION_1_2) {
-    return "1.2";
-  }
-  return version == VTPM_VERSION_2_0 ? "2.0" : "unknown (" + std::to_string(version) + ")";
-}
-
 bool has(const vtpm_status& status, uint32_t flag) {
   return (status.flags & flag) != 0;
-}
-
-std::string phase_words(const vtpm_status& status) {
-  std::string words = phase_name(status.phase);
-  if (status.phase == VTPM_PHASE_ON) {
-    words += has(status, VTPM_STATUS_STARTED) ? ", started" : ", not started";
-  }
-  return words;
 }
 
 std::string yes_or_no(bool value) {
@@ -85,29 +66,6 @@ std::string text_in(const char (&field)[Size]) {  // NOLINT: the ABI has arrays
   return {field, std::find(field, field + Size, '\0')};
 }
 
-Report status_report(const DeviceClient& device, const vtpm_status& status) {
-  bool locked = has(status, VTPM_STATUS_STORAGE_LOCKED);
-  bool in_use = has(status, VTPM_STATUS_IN_USE);
-  Report report;
-  report.add("device", device.node())
-      .add("version", version_name(status.version), "TPM " + version_name(status.version))
-      .add("phase", phase_name(status.phase), phase_words(status))
-      .add("started", has(status, VTPM_STATUS_STARTED), yes_or_no(has(status, VTPM_STATUS_STARTED)))
-      .add("locality", uint64_t{status.locality})
-      .add("in_use", in_use, in_use ? "yes, the raw node is open" : "no")
-      .add("opener", uint64_t{status.opener_pid},
-           status.opener_pid == 0 ? "nobody yet" : "process " + std::to_string(status.opener_pid))
-      .add("commands", status.commands)
-      .add("pid", uint64_t{status.pid})
-      .add("storage_locked", locked, yes_or_no(locked));
-  std::string state = text_in(status.state);
-  report.add("state", state, printable(state));
-  if (std::string reason = text_in(status.reason); !reason.empty()) {
-    report.add("reason", reason, printable(reason));
-  }
-  return report;
-}
-
 // One line of the list, and the same for programs.
 struct Listed {
   std::vector<std::string> row;
@@ -115,7 +73,7 @@ struct Listed {
 };
 
 Listed listed_error(const std::string& name, const Error& error) {
-  Listed listed{{name, "-", "-", "-", "-", error.message}, {}};
+  Listed listed{{name, "-", "-", "-", "-", "-", error.message}, {}};
   listed.report.add("device", name).add("error", error.message);
   return listed;
 }
@@ -130,14 +88,16 @@ Listed ask_listed(const std::string& name, Host& host) {
     return listed_error(name, ioctl.error());
   }
   DeviceClient device(name, *node, std::move(*ioctl));
-  auto status = device.call(request::get_status);
-  if (!status) {
-    return listed_error(name, status.error());
+  auto view = view_of_running(device, host);
+  if (!view) {
+    return listed_error(name, view.error());
   }
-  return {{name, version_name(status->version), phase_words(*status),
-           yes_or_no(has(*status, VTPM_STATUS_IN_USE)), std::to_string(status->pid),
-           printable(text_in(status->state))},
-          status_report(device, *status)};
+  const vtpm_status& status = *view->status;
+  bool in_use = has(status, VTPM_STATUS_IN_USE);
+  return {
+      {name, version_name(status.version), phase_words(status), in_use ? holder_words(*view) : "no",
+       lockout_words(*view), std::to_string(status.pid), printable(text_in(status.state))},
+      report_of(*view, host)};
 }
 
 }  // namespace
@@ -155,8 +115,8 @@ std::map<std::string, std::string> names_by_device(const Host& host) {
 
 Listed stopped_instance(const std::string& name, const std::string& device, Host& host) {
   std::string state = host.services.state(name);
-  Listed listed{{device, name, "-", state, "-", "-", "-"}, {}};
-  listed.report.add("name", name).add("device", "/dev/" + device).add("phase", state);
+  Listed listed{{device, name, "-", state, "-", "-", "-", "-"}, {}};
+  listed.report = report_of(view_of_instance(name, state, host), host);
   return listed;
 }
 
@@ -164,18 +124,14 @@ Listed stopped_instance(const std::string& name, const std::string& device, Host
 
 Result<void> list(const Arguments& arguments, Host& host) {
   std::vector<std::vector<std::string>> rows{
-      {"DEVICE", "NAME", "TPM", "PHASE", "IN USE", "PID", "STATE"}};
+      {"DEVICE", "NAME", "TPM", "PHASE", "IN USE", "LOCKOUT", "PID", "STATE"}};
   std::vector<Report> reports;
   auto names = names_by_device(host);
   for (const std::string& device : list_devices(host.paths)) {
     Listed listed = ask_listed(device, host);
     auto named = names.find(device);
-    std::string name = named == names.end() ? "-" : named->second;
-    listed.row.insert(listed.row.begin() + 1, name);
-    if (named != names.end()) {
-      listed.report.add("name", name);
-      names.erase(named);
-    }
+    listed.row.insert(listed.row.begin() + 1, named == names.end() ? "-" : named->second);
+    names.erase(device);
     rows.push_back(std::move(listed.row));
     reports.push_back(std::move(listed.report));
   }
@@ -189,8 +145,9 @@ Result<void> list(const Arguments& arguments, Host& host) {
 }
 
 Result<void> status(const Arguments& arguments, DeviceClient& device, Host& host) {
-  return device.call(request::get_status).map([&](const vtpm_status& answer) {
-    print(arguments, host, status_report(device, answer));
+  return view_of_running(device, host).map([&](TpmView view) {
+    ask_service(view, host);
+    print(arguments, host, report_of(view, host));
   });
 }
 

@@ -50,6 +50,20 @@ Report response_report(ByteView response, const CodeInWords& code) {
   return report;
 }
 
+// A command has ten bytes at least, of which four say how many it has.
+Result<void> check_length(ByteView command) {
+  std::string given = std::to_string(command.size()) + " bytes were given";
+  auto header = parse_command_header(command);
+  if (!header) {
+    return failure(Errc::invalid,
+                   given + ", and a command has " + std::to_string(kHeaderSize) + " at least");
+  }
+  return header->size == command.size()
+             ? Result<void>()
+             : failure(Errc::invalid, given + ", and the command's header declares " +
+                                          std::to_string(header->size));
+}
+
 }  // namespace
 
 Result<void> locality(const Arguments& arguments, DeviceClient& device, Host&) {
@@ -119,6 +133,9 @@ Result<void> send(const Arguments& arguments, DeviceClient& device, Host& host) 
   auto command = arguments.command ? Result<Bytes>(*arguments.command) : read_command(host.in);
   if (!command) {
     return tl::unexpected(command.error());
+  }
+  if (auto whole = check_length(*command); !whole) {
+    return whole;
   }
   auto response = execute(device, arguments.locality, *command);
   if (!response) {

@@ -25,6 +25,19 @@ step "a command in one call: alone, from many threads, beside a response that wa
 expect_exit 0 python3 "$LIB/control_node.py" execute /dev/vtpmctl0 /dev/vtpm0
 stop_vtpmd vtpm0
 
+step "--status-group: who may look, and change nothing"
+groupadd --system watching
+useradd --system --no-create-home --groups watching watcher
+start_vtpmd vtpm0 --state "file:$WORK/state" --status-group watching
+chown root:watching /dev/vtpmctl0 # as udev's rules do
+chmod 640 /dev/vtpmctl0
+expect_exit 0 "$LIB/as" watcher "$VTPM_BIN/vtpmctl" status vtpm0
+expect_output 'on, started'
+expect_exit 1 "$LIB/as" watcher "$VTPM_BIN/vtpmctl" power off vtpm0
+expect_exit 1 "$LIB/as" watcher "$VTPM_BIN/vtpmctl" send vtpm0 80010000000c0000017b0008
+expect_exit 1 "$LIB/as" stranger "$VTPM_BIN/vtpmctl" status vtpm0
+stop_vtpmd vtpm0
+
 step "--control-user and --control-group"
 start_vtpmd vtpm0 --state "file:$WORK/state" --control-user pilot --control-group steering
 chmod 666 /dev/vtpm0 /dev/vtpmctl0

@@ -26,6 +26,7 @@ expect_exit 0 cc $(pkg-config --cflags vtpm) -o "$WORK/use" "$WORK/use.c"
 expect_exit 0 test -s /usr/share/man/man8/vtpmd.8
 for document in docs/*.md docs/decisions/*.md; do expect_exit 0 cmp "$document" "/usr/share/doc/vtpm/$document"; done
 expect_exit 0 test -s /usr/share/bash-completion/completions/vtpmctl
+expect_exit 0 test -s /usr/share/bash-completion/completions/vtpmd
 
 step "ten devices in use"
 all begin

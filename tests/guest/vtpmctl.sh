@@ -11,9 +11,9 @@ field() { jq -r "$1" "$OUTPUT"; }
 step "questions, with the raw node held by somebody"
 exec 9<>/dev/vtpm0
 ctl 0 list --json
-expect_eq "$(field '.[0].device')" /dev/vtpmctl0 "the device listed"
+expect_eq "$(field '.[0] | "\(.device) \(.control_node)"')" "/dev/vtpm0 /dev/vtpmctl0" "the nodes listed"
 ctl 0 list
-expect_output '^vtpm0 +- +2\.0 +on, started +yes'
+expect_output "^vtpm0 +- +2\\.0 +on, started +[^ ]+ \\(process $$\\) +0 of [0-9]+ failed tries"
 ctl 0 status vtpm0 --json
 expect_eq "$(field '"\(.phase) \(.version) \(.in_use) \(.storage_locked) \(.pid)"')" "on 2.0 true true ${pids[vtpm0]}" "the status"
 ctl 0 caps /dev/vtpm0
@@ -21,7 +21,17 @@ expect_output '0xf00016fff'
 ctl 0 info vtpm0
 expect_output 'TPMSpecification family +2\.0'
 ctl 0 config vtpm0 --json
+ctl 0 status /dev/vtpm0 --json
+expect_eq "$(field '"\(.opener) \(.in_use) \(.lockout_known) \(.failed_tries) \(.outdated)"')" "$$ true true 0 false" "the holder and the lockout"
 exec 9>&-
+
+step "errors as JSON, and what was meant"
+expect_exit 1 vtpmctl cancel vtpm9 --json
+expect_eq "$(jq -r '"\(.kind) \(.exit_status)"' "$OUTPUT")" "not_found 1" "the error"
+ctl 2 sttaus vtpm0
+expect_output 'did you mean status'
+ctl 2 power vtpm0 reset
+expect_output 'right order is: vtpmctl power reset vtpm0'
 
 step "commands"
 ctl 0 send vtpm0 80010000000c0000017b0008

@@ -170,6 +170,23 @@ TEST(Options, Help_ListsEveryOptionAndEndsWithStatus0) {
   }
 }
 
+TEST(Options, Help_IsInGroupsAndHasNothingOfTheLibrarys) {
+  auto outcome = parse({"--help"});
+
+  EXPECT_THAT(outcome.out, testing::AllOf(HasSubstr("Options: its state:"),
+                                          HasSubstr("--tpm 2.0|1.2"), HasSubstr("(default: 2.0)")));
+  for (const char* residue : {":{", "}=", " in [", "REQUIRED", ":{2.0"}) {
+    EXPECT_THAT(outcome.out, testing::Not(HasSubstr(residue)));
+  }
+}
+
+TEST(Options, MisspeltOption_IsToldWithWhatWasMeant) {
+  auto outcome = parse_with({"--bufer-size", "3968"});
+
+  EXPECT_EQ(outcome.parsed.exit_status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("did you mean --buffer-size?"));
+}
+
 TEST(Options, StatusGroup_MayReadTheControlNode) {
   Options alone = options_with({"--status-group", "0"});
   EXPECT_EQ(alone.access.status_group, gid_t{0});

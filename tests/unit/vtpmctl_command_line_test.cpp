@@ -104,6 +104,42 @@ TEST_F(VtpmctlLine, WrongUsage_NamesWhatIsWrong) {
   expect_usage_error({"lock", "vtpm0", "--retries", "6001"}, "6001");
 }
 
+TEST_F(VtpmctlLine, Misspelling_IsToldWithWhatWasMeant) {
+  expect_usage_error({"sttaus", "vtpm0"}, "did you mean status?");
+  expect_usage_error({"power", "rset", "vtpm0"}, "did you mean reset?");
+  expect_usage_error({"send", "vtpm0", "00", "--localty", "3"}, "did you mean --locality?");
+}
+
+TEST_F(VtpmctlLine, WordsInTheWrongOrder_AreToldInTheRightOne) {
+  expect_usage_error({"power", "vtpm0", "reset"}, "the right order is: vtpmctl power reset vtpm0");
+  expect_usage_error({"vtpm0", "status"}, "the right order is: vtpmctl status vtpm0");
+}
+
+TEST_F(VtpmctlLine, WrongUsageWithJson_IsAnObject) {
+  EXPECT_EQ(parse({"status", "--json"}).exit_status, 2);
+  EXPECT_THAT(err_.str(), AllOf(testing::StartsWith("{"), HasSubstr("\"exit_status\": 2")));
+}
+
+TEST_F(VtpmctlLine, Help_IsInGroupsAndHasNothingOfTheLibrarys) {
+  parse({"--help"});
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("Look:"), HasSubstr("Power and version:"),
+                                testing::Not(HasSubstr("Subcommands:"))));
+  for (const char* verb : {"power", "state"}) {
+    parse({verb, "--help"});
+  }
+  parse({"version", "--help"});
+  parse({"lock", "--help"});
+  parse({"create", "--help"});
+  EXPECT_THAT(out_.str(), AllOf(testing::Not(HasSubstr(":{")), testing::Not(HasSubstr(" in [")),
+                                testing::Not(HasSubstr("REQUIRED"))));
+}
+
+TEST(VtpmctlSyntax, EveryVerb_TakesJson) {
+  for (const VerbSyntax& syntax : command_line_syntax()) {
+    EXPECT_THAT(syntax.options, testing::Contains("--json")) << syntax.verb;
+  }
+}
+
 TEST(ParseHex, DigitsWithSpacesAndColons_AreBytes) {
   EXPECT_EQ(parse_hex("80 01\n00:0C"), hex("8001000c"));
 }

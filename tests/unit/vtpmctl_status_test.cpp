@@ -1,0 +1,150 @@
+// What status tells of a TPM, whether it runs or not.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/unit/vtpmctl_command_fixture.h"
+
+namespace vtpm {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class VtpmctlStatus : public VtpmctlCommand {
+ protected:
+  VtpmctlStatus() {
+    std::filesystem::create_directories(path("etc"));
+    std::filesystem::create_directories(path("lib/web01"));
+    std::ofstream(path("etc/web01.toml")) << "device = \"vtpm7\"\n";
+    device_.on<vtpm_status>(VTPM_GET_STATUS, [this](vtpm_status& status) {
+      status = status_;
+      return 0;
+    });
+    device_.on<vtpm_details>(VTPM_GET_DETAILS, [this](vtpm_details& details) {
+      details = details_;
+      return details_error_;
+    });
+    status_.phase = VTPM_PHASE_ON;
+    status_.version = VTPM_VERSION_2_0;
+    std::strcpy(details_.program, VTPM_VERSION);  // NOLINT: fits
+  }
+
+  nlohmann::json status_of(const char* what) {
+    out_.str("");
+    EXPECT_EQ(run({"status", what, "--json"}), 0) << err_.str();
+    return nlohmann::json::parse(out_.str());
+  }
+  std::string words_of(const char* what) {
+    out_.str("");
+    EXPECT_EQ(run({"status", what}), 0) << err_.str();
+    return out_.str();
+  }
+  static std::set<std::string> fields_of(const nlohmann::json& json) {
+    std::set<std::string> fields;
+    for (const auto& [key, value] : json.items()) {
+      fields.insert(key);
+    }
+    return fields;
+  }
+  void stop_it() { std::filesystem::remove_all(root_ / "dev/vtpmctl7"); }
+
+  vtpm_status status_{};
+  vtpm_details details_{};
+  int details_error_ = 0;
+};
+
+TEST_F(VtpmctlStatus, RunningAndStopped_HaveTheSameFields) {
+  auto running = status_of("vtpm7");
+  stop_it();
+  auto stopped = status_of("web01");
+
+  EXPECT_EQ(fields_of(running), fields_of(stopped));
+  EXPECT_EQ(running["phase"], "on");
+  EXPECT_EQ(stopped["phase"], "stopped");
+  EXPECT_EQ(running["name"], "web01");
+  EXPECT_EQ(stopped["device"], running["device"]);
+}
+
+TEST_F(VtpmctlStatus, HolderOfTheRawNode_IsToldAsAProcessByName) {
+  status_.flags = VTPM_STATUS_IN_USE;
+  status_.opener_pid = 42;
+  std::strcpy(details_.opener, "qemu\x1b");  // NOLINT: fits
+
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("yes, by qemu\\x1b (process 42)"));
+}
+
+TEST_F(VtpmctlStatus, LastOpener_IsNoHolder) {
+  status_.opener_pid = 42;
+
+  auto json = status_of("vtpm7");
+
+  EXPECT_EQ(json["in_use"], false);
+  EXPECT_EQ(json["opener"], 42);
+}
+
+TEST_F(VtpmctlStatus, Lockout_IsCountedAndTold) {
+  details_.flags = VTPM_DETAILS_LOCKOUT_KNOWN;
+  details_.lockout_failed = 2;
+  details_.lockout_limit = 3;
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("2 of 3 failed tries"));
+
+  details_.lockout_failed = 3;
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("locked out: 3 of 3"));
+  EXPECT_EQ(status_of("vtpm7")["locked_out"], true);
+}
+
+TEST_F(VtpmctlStatus, OlderDaemonWithoutDetails_IsToldAllTheSame) {
+  details_error_ = ENOTTY;
+
+  auto json = status_of("vtpm7");
+
+  EXPECT_EQ(json["phase"], "on");
+  EXPECT_EQ(json["lockout"], "unknown");
+}
+
+TEST_F(VtpmctlStatus, OlderProgram_IsToldWithWhatToDo) {
+  std::strcpy(details_.program, "0.0.1");  // NOLINT: fits
+
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("vtpmd 0.0.1, an older program: restart"));
+}
+
+TEST_F(VtpmctlStatus, LastBackup_IsNeverOrWhenItsMarkWasWritten) {
+  EXPECT_EQ(status_of("vtpm7")["last_backup"], "never");
+
+  std::ofstream(path("lib/web01/last-backup")) << "";
+
+  EXPECT_THAT(status_of("vtpm7")["last_backup"].get<std::string>(), testing::EndsWith("Z"));
+}
+
+TEST_F(VtpmctlStatus, StorageThatFailed_IsToldWithItsAge) {
+  details_.flags = VTPM_DETAILS_STORAGE_FAILED;
+  details_.storage_failure_age = 120;
+  std::strcpy(details_.storage_failure, "the disk is full");  // NOLINT: fits
+
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("the disk is full, 2 min ago"));
+}
+
+TEST_F(VtpmctlCommand, ErrorWithJson_IsAnObjectOnStandardError) {
+  EXPECT_EQ(run({"cancel", "web09", "--json"}), 1);
+
+  auto json = nlohmann::json::parse(err_.str());
+  EXPECT_THAT(json["error"].get<std::string>(), HasSubstr("web09"));
+  EXPECT_EQ(json["kind"], "not_found");
+  EXPECT_EQ(json["exit_status"], 1);
+}
+
+TEST_F(VtpmctlCommand, Send_OfTheWrongLength_SaysWhatWasGivenAndDeclared) {
+  EXPECT_EQ(run({"send", "vtpm7", "80010000000c00000199"}), 1);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("10 bytes were given"), HasSubstr("declares 12")));
+
+  EXPECT_EQ(run({"send", "vtpm7", "8001"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("2 bytes were given, and a command has 10 at least"));
+  EXPECT_THAT(device_.asked, testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace vtpm
