@@ -67,6 +67,13 @@ TEST(ProbeCommand, EachVersion_AsksForOneThing) {
   EXPECT_EQ(probe_command(TpmVersion::tpm12), hex("00c1 00000012 00000065 00000006 00000000"));
 }
 
+TEST(StartedQuery, EachVersion_IsOneThatChangesNothing) {
+  EXPECT_EQ(started_query(TpmVersion::tpm20), hex("8001 0000000a 00000181"));
+  EXPECT_EQ(started_query(TpmVersion::tpm12), hex("00c1 0000000e 00000015 00000000"));
+  EXPECT_EQ(not_started_code(TpmVersion::tpm20), ResponseCode{0x100});
+  EXPECT_EQ(not_started_code(TpmVersion::tpm12), ResponseCode{0x26});
+}
+
 TEST(FailureResponse, EachVersion_HasItsOwnTagAndCode) {
   EXPECT_EQ(failure_response(TpmVersion::tpm20), hex("8001 0000000a 00000101"));
   EXPECT_EQ(failure_response(TpmVersion::tpm12), hex("00c4 0000000a 00000009"));
