@@ -17,7 +17,7 @@ install(FILES udev/vtpm@.service udev/vtpm.target DESTINATION lib/systemd/system
 install(FILES udev/vtpm.tmpfiles RENAME vtpm.conf DESTINATION lib/tmpfiles.d COMPONENT vtpm)
 install(FILES udev/vtpm.sysusers RENAME vtpm.conf DESTINATION lib/sysusers.d COMPONENT vtpm)
 # All of them, since they point to one another; tests/check/documents holds that nothing points to what is not there.
-install(FILES udev/61-vtpm-kvm.rules.example LICENSE
+install(FILES udev/61-vtpm-kvm.rules.example udev/libvirt-hook.example LICENSE
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT vtpm)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT vtpm FILES_MATCHING PATTERN "*.md")
 

@@ -39,6 +39,14 @@ expect_exit 0 systemd-nspawn --quiet --register=no --keep-unit -D "$WORK/contain
     tpm2_getrandom -T device:/dev/tpm0 --hex 8
 expect_output '[0-9a-f]{16}'
 
+step "a container of podman's, with either runtime"
+for runtime in crun runc; do
+    expect_exit 0 podman --runtime "$runtime" --cgroup-manager cgroupfs --storage-driver vfs run --rm --network none \
+        --device /dev/vtpm/by-name/web02:/dev/tpm0 --volume /usr:/usr:ro --rootfs "$WORK/container" \
+        tpm2_getrandom -T device:/dev/tpm0 --hex 8
+    expect_output '[0-9a-f]{16}'
+done
+
 step "a key as systemd's credential"
 head -c 32 /dev/urandom >"$WORK/key"
 mkdir -p /etc/systemd/system/vtpm@web03.service.d
