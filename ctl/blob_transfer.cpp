@@ -13,6 +13,30 @@ BlobTransfer::State BlobTransfer::state() const {
 
 void BlobTransfer::abandon() {
   MutexLock lock(mutex_);
+  cut_short();
+}
+
+void BlobTransfer::cut_short() {
+  if (is_given_in_part()) {
+    cut_short_.insert(kind_);
+  }
+  forget();
+}
+
+bool BlobTransfer::lacks_a_rest() const {
+  MutexLock lock(mutex_);
+  return is_given_in_part() || !cut_short_.empty();
+}
+
+// One opened for write() without a byte is nothing: hypervisors give a blob that they lack that
+// way.
+bool BlobTransfer::is_given_in_part() const {
+  return (state_ == State::setting || state_ == State::writing) && !blob_.empty();
+}
+
+void BlobTransfer::start_over() {
+  MutexLock lock(mutex_);
+  cut_short_.clear();
   forget();
 }
 
@@ -28,7 +52,7 @@ void BlobTransfer::forget() {
 
 void BlobTransfer::begin_get(BlobKind kind, Bytes blob, bool encrypted) {
   MutexLock lock(mutex_);
-  forget();
+  cut_short();
   state_ = State::getting;
   kind_ = kind;
   blob_ = std::move(blob);
@@ -69,7 +93,7 @@ Bytes BlobTransfer::read(size_t size) {
 
 void BlobTransfer::begin_set(BlobKind kind, bool by_write) {
   MutexLock lock(mutex_);
-  forget();
+  cut_short();
   state_ = by_write ? State::writing : State::setting;
   kind_ = kind;
 }
@@ -93,6 +117,7 @@ Bytes BlobTransfer::finish_set() {
   MutexLock lock(mutex_);
   Bytes blob = std::move(blob_);
   blob_ = {};
+  cut_short_.erase(kind_);
   forget();
   return blob;
 }

@@ -2,13 +2,16 @@
 // read() or write(), as swtpm's interface has it.
 //
 // One transfer at a time per open file; whatever else is asked on that file ends it, and with the
-// file it is forgotten. A blob that is given has at most kLargestBlob bytes.
+// file it is forgotten. A blob that is given has at most kLargestBlob bytes. One that was begun and
+// ended before it was whole is remembered as cut short, by its kind, until one of that kind is
+// given whole: who gives a state and powers on means that state.
 //
 // Ownership: belongs to the open file. Threads: any; one lock, held briefly.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <set>
 
 #include "engine/bytes.h"
 #include "engine/mutex.h"
@@ -34,6 +37,10 @@ class BlobTransfer {
   };
   [[nodiscard]] State state() const;
   void abandon();
+  // Whether a blob that was begun on this file is not whole: it is being given, or was cut short.
+  [[nodiscard]] bool lacks_a_rest() const;
+  // As if none had ever been begun.
+  void start_over();
 
   // -- Out --
 
@@ -61,15 +68,18 @@ class BlobTransfer {
   [[nodiscard]] bool collects(BlobKind kind) const;
   // False, and the transfer is over, when the blob becomes too large.
   bool append(ByteView piece);
-  // All that was collected; ends the transfer.
+  // All that was collected, which is the whole blob; ends the transfer.
   Bytes finish_set();
 
  private:
   void forget() VTPM_REQUIRES(mutex_);
+  void cut_short() VTPM_REQUIRES(mutex_);
+  [[nodiscard]] bool is_given_in_part() const VTPM_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   State state_ VTPM_GUARDED_BY(mutex_) = State::idle;
   BlobKind kind_ VTPM_GUARDED_BY(mutex_) = BlobKind::permanent;
+  std::set<BlobKind> cut_short_ VTPM_GUARDED_BY(mutex_);
   Bytes blob_ VTPM_GUARDED_BY(mutex_);
   bool encrypted_ VTPM_GUARDED_BY(mutex_) = false;
   size_t offset_ VTPM_GUARDED_BY(mutex_) = 0;  // of the next read()

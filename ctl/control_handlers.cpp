@@ -56,6 +56,9 @@ bool is_allowed(const ControlCall& call, uint32_t locality) {
 // -- Power --
 
 ControlOutcome init(ControlCall& call, const vtpm_init& request) {
+  if (call.transfer.lacks_a_rest()) {
+    return result_only(VTPM_RESULT_BAD_DATASIZE);
+  }
   constexpr unsigned kMostRetries = 300;
   if (call.device.policy.incoming && call.attempt < kMostRetries) {
     auto locked = call.device.tpm.lock_storage();
@@ -80,6 +83,7 @@ ControlOutcome shutdown(ControlCall& call, const vtpm_result& /*none*/) {
 }
 
 ControlOutcome stop(ControlCall& call, const vtpm_result& /*none*/) {
+  call.transfer.start_over();
   call.device.tpm.power_off();
   return success();
 }

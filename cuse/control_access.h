@@ -7,22 +7,23 @@
 #include <algorithm>
 #include <optional>
 
+#include "cuse/host_root.h"
 #include "cuse/node.h"
 
 namespace vtpm {
 
-class ControlAccess {
- public:
-  std::optional<uid_t> user;
-  std::optional<gid_t> group;
-  std::optional<gid_t> status_group;
+struct ControlAccess {
+  std::optional<uid_t> user = {};
+  std::optional<gid_t> group = {};
+  std::optional<gid_t> status_group = {};  // may look, through the control node
+  bool on_raw_node = true;                 // false: nobody controls through the raw node
+  // Asked of an opener with the number 0, which root of a container may have as well.
+  bool (*is_root)(pid_t thread) = is_hosts_root;
 
-  // By the credentials that the opener had at open time.
+  // By the credentials that the opener had at open time, while its open is not answered.
   [[nodiscard]] bool allows(const Opener& opener) const {
-    if (opener.uid == 0 || opener.uid == user) {
-      return true;
-    }
-    return is_member(opener, group);
+    return opener.uid == user || is_member(opener, group) ||
+           (opener.uid == 0 && is_root(opener.pid));
   }
 
   [[nodiscard]] bool lets_look(const Opener& opener) const {

@@ -31,8 +31,9 @@ class ControlFile final : public ControlledFile {
 }  // namespace
 
 void ControlNode::open(const Opener& opener, OpenReply reply) {
-  bool controls = access_.allows(opener);
-  bool looks = !controls && access_.lets_look(opener);
+  bool allowed = access_.allows(opener);
+  bool controls = allowed && opener.may_write;
+  bool looks = allowed || access_.lets_look(opener);
   Privilege privilege = looks ? Privilege::observer : Privilege::anyone;
   privilege = controls ? Privilege::control : privilege;
   reply.opened(std::make_shared<ControlFile>(control_, privilege));

@@ -2,7 +2,8 @@
 // somebody holds can be queried, cancelled, saved and steered.
 //
 // write() and read() carry state blobs when a request has begun that; otherwise write is EINVAL and
-// read gives nothing. poll says nothing is to be waited for.
+// read gives nothing. poll says nothing is to be waited for. A file that was opened for reading
+// only may look, at most, whoever opened it.
 //
 // Ownership: borrows the control surface. Threads: any.
 #pragma once

@@ -119,10 +119,13 @@ std::vector<gid_t> groups_of(fuse_req_t request) {
   return groups;
 }
 
-void on_open(fuse_req_t request, fuse_file_info* /*info*/) {
+void on_open(fuse_req_t request, fuse_file_info* info) {
   const fuse_ctx* context = fuse_req_ctx(request);
   CuseSession& session = session_of(request);
-  Opener opener{context->uid, context->gid, context->pid, [request] { return groups_of(request); }};
+  // Access mode 3, for ioctls alone, takes both permissions.
+  bool may_write = (info->flags & O_ACCMODE) != O_RDONLY;
+  Opener opener{context->uid, context->gid, context->pid, may_write,
+                [request] { return groups_of(request); }};
   session.node().open(opener, OpenReply(request, session));
 }
 

@@ -6,11 +6,12 @@
 
 #include "cuse/control_node.h"
 #include "cuse/daemon_health.h"
-#include "cuse/node_check.h"
+#include "cuse/host_root.h"
 #include "cuse/process.h"
 #include "cuse/service_notifier.h"
 #include "cuse/state_storage.h"
 #include "cuse/storage_retry.h"
+#include "engine/codec.h"
 #include "engine/crypto.h"
 #include "engine/libtpms_engine.h"
 #include "engine/swtpm_key.h"
@@ -114,6 +115,16 @@ Result<void> reserve(VirtualTpm& tpm, const Options& options) {
     }
   }
   return options.buffer_size != 0 ? set_buffer_size(tpm, options.buffer_size) : Result<void>();
+}
+
+// With a response, be it that it is off; docs/decisions/0016 says why not through its node.
+Result<void> check_answers(VirtualTpm& tpm) {
+  Bytes response = tpm.execute(probe_command(tpm.version()));
+  auto header = parse_response_header(response);
+  if (!header || header->size != response.size()) {
+    return failure(Errc::io, "the TPM gives no well-formed response");
+  }
+  return {};
 }
 
 std::string in_words(const CreatedDevice& device, const Options& options) {
@@ -224,6 +235,10 @@ class ServedTpm {
     }
     if (options_.state.wait || startup_due_) {
       retry_.wake();
+    }
+    // While nobody else can ask: nobody can keep it from answering, or be taken for its user.
+    if (auto answers = check_answers(tpm_); !answers) {
+      return answers;
     }
     for (CreatedNode* node : {&device_->control, &device_->raw}) {
       node->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
@@ -336,6 +351,11 @@ Result<void> lock_in(const Options& options) {
   } else if (*entered == FilesRestricted::not_in_this_kernel) {
     log::debug("this kernel has no Landlock: files are restricted by their permissions alone");
   }
+  if (!can_recognise_root()) {
+    log::warning(
+        "/proc hides the processes of others here (hidepid), so root cannot be told from root of a "
+        "container: nobody but --control-user and --control-group may control this TPM");
+  }
   return {};
 }
 
@@ -384,18 +404,11 @@ Result<EndReason> run(ServedTpm& served, const Options& options, const Lifetime&
   if (!device) {
     return tl::unexpected(device.error());
   }
-  auto check = NodeCheck::start("/dev/" + (*device)->raw.name, options.tpm);
-  if (!check) {
-    return tl::unexpected(check.error());
-  }
   if (auto inside = lock_in(options); !inside) {
     return tl::unexpected(inside.error());
   }
   if (auto serving = served.begin_to_serve(); !serving) {
     return tl::unexpected(serving.error());
-  }
-  if (auto answers = check->verdict(); !answers) {
-    return tl::unexpected(answers.error());
   }
   if (auto announced = announce(**device, options, outside); !announced) {
     return tl::unexpected(announced.error());

@@ -1,13 +1,10 @@
 #include "cuse/device_creation.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/file.h>
 
 #include <chrono>
 #include <thread>
-
-#include "engine/codec.h"
 
 namespace vtpm {
 namespace {
@@ -121,21 +118,6 @@ Result<CreatedNode> create_node(const DeviceIdentity& identity, const DeviceRegi
   }
 }
 
-Result<Bytes> read_response(int fd) {
-  pollfd poller{.fd = fd, .events = POLLIN, .revents = 0};
-  constexpr int kMilliseconds = 30000;
-  if (poll(&poller, 1, kMilliseconds) != 1) {
-    return failure(Errc::io, "no response within 30 seconds");
-  }
-  Bytes response(kMaxMessage);
-  ssize_t got = read(fd, response.data(), response.size());
-  if (got < 0) {
-    return system_failure("read", errno);
-  }
-  response.resize(static_cast<size_t>(got));
-  return response;
-}
-
 }  // namespace
 
 Result<void> check_cuse() {
@@ -170,27 +152,6 @@ Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRe
     return tl::unexpected(raw_node.error());
   }
   return CreatedDevice{std::move(*control_node), std::move(*raw_node)};
-}
-
-Result<void> check_answers(const std::string& node, TpmVersion version) {
-  FileDescriptor fd(::open(node.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));  // NOLINT
-  if (!fd) {
-    return system_failure("cannot open " + node, errno);
-  }
-  Bytes query = probe_command(version);
-  if (write(fd.get(), query.data(), query.size()) != static_cast<ssize_t>(query.size())) {
-    return system_failure("cannot write to " + node, errno);
-  }
-  auto response = read_response(fd.get());
-  if (!response) {
-    return failure(response.error().code,
-                   "cannot read from " + node + ": " + response.error().message);
-  }
-  auto header = parse_response_header(*response);
-  if (!header || header->size != response->size()) {
-    return failure(Errc::io, node + " gives no well-formed TPM response");
-  }
-  return {};
 }
 
 }  // namespace vtpm

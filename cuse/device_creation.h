@@ -14,7 +14,6 @@
 
 #include "cuse/cuse_session.h"
 #include "cuse/device_registry.h"
-#include "engine/tpm_types.h"
 
 namespace vtpm {
 
@@ -46,9 +45,5 @@ struct CreatedDevice {
 // Errors: those of check_cuse(), and busy when name or number is taken.
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
                                     Node& raw, Node& control);
-
-// That the TPM answers on its node: opens it, sends a harmless query and reads a well-formed
-// response. The device must be served already.
-Result<void> check_answers(const std::string& node, TpmVersion version);
 
 }  // namespace vtpm

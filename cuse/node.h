@@ -27,6 +27,7 @@ struct Opener {
   uid_t uid;
   gid_t gid;
   pid_t pid;
+  bool may_write;  // the file was opened for writing, so the node's permissions allow that
   std::function<std::vector<gid_t>()> groups = [] { return std::vector<gid_t>(); };
 
   [[nodiscard]] OpenerProcess process() const { return process_of_thread(pid); }

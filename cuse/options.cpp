@@ -75,6 +75,7 @@ struct Raw {
   bool no_auto_shutdown = false;
   std::vector<std::string> migration;
   std::string locality;
+  std::string control = "allowed";
   std::string control_user;
   std::string control_group;
   std::string status_group;
@@ -166,8 +167,15 @@ void add_instance_options(CLI::App& app, Options& options, Raw& raw) {
 }
 
 void add_control_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--control", raw.control,
+                 "On the raw node. none: nobody controls the TPM through it, root neither; the "
+                 "control node is what remains")
+      ->check(CLI::IsMember({"allowed", "none"}))
+      ->default_str("allowed")
+      ->type_name("");
   app.add_option("--control-user", raw.control_user,
-                 "User who may control the TPM besides root (name or number)")
+                 "User who may control the TPM besides root (name or number); root: every opener "
+                 "with the number 0, in containers too")
       ->check(check_account)
       ->type_name("USER");
   app.add_option("--control-group", raw.control_group,
@@ -308,6 +316,7 @@ void complete(Options& options, const Raw& raw) {
   options.state.location = parse_state_location(raw.state).value_or(StateLocation());
   options.startup = startup_type(raw.startup);
   options.auto_shutdown = !raw.no_auto_shutdown;
+  options.access.on_raw_node = raw.control != "none";
   options.control.reject_locality_4 = raw.locality == "reject-4";
   options.control.incoming = says(raw.migration, "incoming");
   options.control.release_lock_outgoing = says(raw.migration, "release-lock-outgoing");

@@ -229,7 +229,7 @@ void RawFile::release(ReleaseReply reply) {
       node_.parts_.clock.cancel(*alarm_);
     }
   }
-  if (holds_slot_ && node_.parts_.power == PowerSwitch::at_open) {
+  if (node_.parts_.power == PowerSwitch::at_open) {
     node_.parts_.queue.run([self = shared_from_this(), reply = std::move(reply)]() mutable {
       self->node_.parts_.tpm.power_off();
       self->free_slot();
@@ -242,10 +242,10 @@ void RawFile::release(ReleaseReply reply) {
 }
 
 // Before the close is answered: clients close and open again at once, and must not find it busy.
+// The locality that it was used with goes with it: the next opener may have no right to it.
 void RawFile::free_slot() {
-  if (holds_slot_) {
-    node_.taken_ = false;
-  }
+  node_.parts_.tpm.set_locality(Locality{0});
+  node_.taken_ = false;
 }
 
 }  // namespace vtpm

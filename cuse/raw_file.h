@@ -24,9 +24,9 @@ namespace vtpm {
 
 class RawFile final : public ControlledFile, public std::enable_shared_from_this<RawFile> {
  public:
-  // `holds_slot`: closing it frees the node for the next opener, and is the power switch.
-  RawFile(RawNode& node, Privilege privilege, bool holds_slot)
-      : ControlledFile(node.parts_.control, privilege), node_(node), holds_slot_(holds_slot) {}
+  // Closing it frees the node for the next opener, and may be the power switch.
+  RawFile(RawNode& node, Privilege privilege)
+      : ControlledFile(node.parts_.control, privilege), node_(node) {}
 
   void read(size_t size, ReadReply reply) override;
   void write(ByteView data, bool nonblocking, WriteReply reply) override;
@@ -54,7 +54,6 @@ class RawFile final : public ControlledFile, public std::enable_shared_from_this
   [[nodiscard]] unsigned poll_mask() const VTPM_REQUIRES(mutex_);
 
   RawNode& node_;
-  const bool holds_slot_;
 
   Mutex mutex_;
   bool running_ VTPM_GUARDED_BY(mutex_) = false;

@@ -1,7 +1,5 @@
 #include "cuse/raw_node.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 
 #include "cuse/raw_file.h"
@@ -9,19 +7,23 @@
 namespace vtpm {
 
 void RawNode::open(const Opener& opener, OpenReply reply) {
-  bool own_check = opener.pid == getpid();
-  if (!own_check && taken_.exchange(true)) {
+  if (!opener.may_write) {
+    reply.error(EACCES);
+    return;
+  }
+  if (taken_.exchange(true)) {
     reply.error(EBUSY);
     return;
   }
-  if (!own_check) {
-    OpenerProcess process = opener.process();
+  OpenerProcess process = opener.process();
+  {
     MutexLock lock(mutex_);
     opener_ = {process.number, std::move(process.name)};
   }
-  Privilege privilege = parts_.access.allows(opener) ? Privilege::control : Privilege::raw_user;
-  auto file = std::make_shared<RawFile>(*this, privilege, !own_check);
-  if (own_check || parts_.power == PowerSwitch::independent) {
+  bool controls = parts_.access.on_raw_node && parts_.access.allows(opener);
+  Privilege privilege = controls ? Privilege::control : Privilege::raw_user;
+  auto file = std::make_shared<RawFile>(*this, privilege);
+  if (parts_.power == PowerSwitch::independent) {
     reply.opened(std::move(file));
     return;
   }

@@ -41,13 +41,13 @@ class RawNode final : public Node {
  public:
   explicit RawNode(RawNodeParts parts) : parts_(parts) {}
 
-  // EBUSY while somebody has it open. This process itself may always open it besides, to see that
-  // the node answers: such an open takes neither the slot nor the power switch.
+  // EACCES for an opener that may not write, who takes neither the slot nor the power switch; EBUSY
+  // while somebody has it open.
   void open(const Opener& opener, OpenReply reply) override;
 
   [[nodiscard]] bool in_use() const { return taken_; }
   // The process that opened it last: the one that has it open while it is in use. Number 0: none
-  // but this one has.
+  // has.
   [[nodiscard]] RawNodeOpener opener() const {
     MutexLock lock(mutex_);
     return opener_;

@@ -83,6 +83,8 @@ Result<void> VirtualTpm::power_on_locked(StoredVolatile stored) {
     return failure(Errc::wrong_phase, "this TPM has ended");
   }
   take_power();
+  locality_ = Locality{};  // none is active behind _TPM_Init: nobody inherits one
+  ++power_cycle_;
   if (auto taken = take_storage(); !taken) {
     return power_on_failed(taken.error(), true);
   }
@@ -235,7 +237,8 @@ void VirtualTpm::enter(Event event, const std::string& reason) {
 VirtualTpm::Pending VirtualTpm::accept() {
   MutexLock lock(cancel_mutex_);
   ++pending_;
-  return {*this, locality_};
+  unsigned power_cycle = power_cycle_;
+  return {*this, power_cycle, locality_};
 }
 
 Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Locality> locality) {
@@ -250,7 +253,8 @@ Bytes VirtualTpm::execute_locked(Pending pending, ByteView command,
                                  std::optional<Locality> locality) {
   auto header = parse_command_header(command);
   busy_for_long_ = header && is_long_running(version(), header->code);
-  Locality chosen = locality.value_or(pending.locality_);
+  bool still_set = pending.power_cycle_ == power_cycle_;
+  Locality chosen = locality.value_or(still_set ? pending.locality_ : Locality{});
   begin_running(std::move(pending));
   Bytes response = respond(command, chosen);
   end_running();

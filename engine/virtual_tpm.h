@@ -53,9 +53,12 @@ class VirtualTpm {
    public:
     Pending() = default;
     Pending(Pending&& other) noexcept
-        : tpm_(std::exchange(other.tpm_, nullptr)), locality_(other.locality_) {}
+        : tpm_(std::exchange(other.tpm_, nullptr)),
+          power_cycle_(other.power_cycle_),
+          locality_(other.locality_) {}
     Pending& operator=(Pending&& other) noexcept {
       std::swap(tpm_, other.tpm_);
+      std::swap(power_cycle_, other.power_cycle_);
       std::swap(locality_, other.locality_);
       return *this;
     }
@@ -63,9 +66,11 @@ class VirtualTpm {
 
    private:
     friend class VirtualTpm;
-    Pending(VirtualTpm& tpm, Locality locality) : tpm_(&tpm), locality_(locality) {}
+    Pending(VirtualTpm& tpm, unsigned power_cycle, Locality locality)
+        : tpm_(&tpm), power_cycle_(power_cycle), locality_(locality) {}
     VirtualTpm* tpm_ = nullptr;
-    Locality locality_{};  // that was set when the command was accepted
+    unsigned power_cycle_ = 0;
+    Locality locality_{};  // that was set when the command was accepted, for that power cycle
   };
 
   VirtualTpm(Engine& engine, StateStore& store, Backoff& backoff, VirtualTpmOptions options = {});
@@ -146,7 +151,7 @@ class VirtualTpm {
   // it does nothing. Errors: unsupported for TPM 1.2.
   Result<void> cancel();
 
-  // For commands that are accepted after this call. Never blocks.
+  // For commands that are accepted after this call, until the next power-on. Never blocks.
   void set_locality(Locality locality) { locality_ = locality; }
   [[nodiscard]] Locality locality() const { return locality_; }
 
@@ -239,6 +244,7 @@ class VirtualTpm {
 
   std::atomic<bool> ending_ = false;  // end() has begun
   std::atomic<Locality> locality_{};
+  std::atomic<unsigned> power_cycle_ = 0;  // counts power-ons; changed after the locality
   std::atomic<bool> busy_for_long_ = false;
 
   mutable Mutex mutex_;                                 // the TPM's lock: held while a command runs

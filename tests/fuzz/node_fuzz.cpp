@@ -58,7 +58,7 @@ class Client {
   void open() {
     WireKernel& kernel = input_.u8() % 2 == 0 ? wired_.kernel : wired_.control_kernel;
     if (files_.size() < 8 && (&kernel != &wired_.kernel || !wired_.node.in_use())) {
-      files_.push_back({&kernel, kernel.open_file(0, {.uid = input_.u8() % 2U * 1000})});
+      files_.push_back({&kernel, kernel.open_file(O_RDWR, {.uid = input_.u8() % 2U * 1000})});
     }
   }
   void read() {

@@ -21,7 +21,7 @@ show_console "$WORK/console"
 expect_firmware_measured "$WORK/console"
 
 step "a service that may use this device and no other"
-ctl 0 create web02 --set major=300
+ctl 0 create web02 --set major=300 --set control=none
 ctl 0 start web02
 expect_exit 0 systemd-run --quiet --wait --pipe --collect -p DevicePolicy=closed \
     -p "DeviceAllow=$(readlink -f /dev/vtpm/by-name/web02) rw" \

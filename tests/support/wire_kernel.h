@@ -7,6 +7,7 @@
 // Threads: one. Source: linux/fuse.h, fs/fuse/cuse.c.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -62,8 +63,8 @@ class WireKernel {
   bool answered(Unique request);
 
   // -- system calls: request and reply --
-  WireReply open(int flags = 0, Caller caller = {});
-  uint64_t open_file(int flags = 0, Caller caller = {});  // the handle
+  WireReply open(int flags = O_RDWR, Caller caller = {});
+  uint64_t open_file(int flags = O_RDWR, Caller caller = {});  // the handle
   WireReply read(uint64_t file, uint32_t size = 4096) { return wait(send_read(file, size)); }
   WireReply write(uint64_t file, ByteView data, int flags = 0) {
     return wait(send_write(file, data, flags));

@@ -19,7 +19,7 @@ namespace vtpm {
 struct WiredOptions {
   PowerSwitch power = PowerSwitch::independent;
   ControlPolicy policy = {};
-  ControlAccess access = {};
+  ControlAccess access = {.is_root = [](pid_t) { return true; }};  // callers are made up here
 };
 
 class WiredTpm {

@@ -57,6 +57,74 @@ TEST_F(SetStateTest, FirstPieceEmpty_OpensTheTransferForWrite) {
   expect_permanent(to_bytes("given"));
 }
 
+// -- INIT behind a transfer that is not whole --
+
+class InitTooEarly : public SetStateTest {
+ protected:
+  void begin_permanent() {
+    EXPECT_EQ(result_in(set(VTPM_BLOB_TYPE_PERMANENT, Bytes(kPiece))), VTPM_RESULT_SUCCESS);
+  }
+};
+
+TEST_F(InitTooEarly, BehindAPiece_IsRefusedAndPowersNothing) {
+  begin_permanent();
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_BAD_DATASIZE);
+
+  EXPECT_EQ(tpm_.phase(), Phase::off);
+}
+
+TEST_F(InitTooEarly, AskedAgain_IsRefusedAgain) {
+  begin_permanent();
+  init();
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_BAD_DATASIZE);
+}
+
+TEST_F(InitTooEarly, BehindATransferThatAQueryCutShort_IsRefused) {
+  begin_permanent();
+  ask(VTPM_GET_CONFIG);
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_BAD_DATASIZE);
+}
+
+TEST_F(InitTooEarly, BehindATransferThatAnotherKindCutShort_IsRefused) {
+  EXPECT_EQ(result_in(set(VTPM_BLOB_TYPE_PERMANENT, blob_of(8))), VTPM_RESULT_SUCCESS);
+  EXPECT_EQ(result_in(set(VTPM_BLOB_TYPE_VOLATILE, Bytes(kPiece))), VTPM_RESULT_SUCCESS);
+  EXPECT_EQ(result_in(set(VTPM_BLOB_TYPE_PERMANENT, blob_of(8))), VTPM_RESULT_SUCCESS);
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_BAD_DATASIZE);
+}
+
+TEST_F(InitTooEarly, OnceTheBlobWasGivenWhole_PowersOn) {
+  begin_permanent();
+  init();
+  EXPECT_EQ(result_in(set(VTPM_BLOB_TYPE_PERMANENT, blob_of(as_bytes("given")))),
+            VTPM_RESULT_SUCCESS);
+
+  expect_permanent(to_bytes("given"));
+}
+
+TEST_F(InitTooEarly, BehindABlobOfNoByte_PowersOn) {
+  EXPECT_EQ(result_in(set(VTPM_BLOB_TYPE_SAVESTATE, {})), VTPM_RESULT_SUCCESS);
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_SUCCESS);
+}
+
+TEST_F(InitTooEarly, BehindStop_PowersOnFromWhatIsStored) {
+  begin_permanent();
+  ask(VTPM_STOP);
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_SUCCESS);
+}
+
+TEST_F(InitTooEarly, BehindABlobThatWasRefusedInWords_PowersOn) {
+  Bytes not_a_blob(100);
+  EXPECT_NE(result_in(set(VTPM_BLOB_TYPE_PERMANENT, not_a_blob)), VTPM_RESULT_SUCCESS);
+
+  EXPECT_EQ(result_in(init()), VTPM_RESULT_SUCCESS);
+}
+
 TEST_F(SetStateTest, EmptyTwice_ForgetsWhatWasGiven) {
   set(VTPM_BLOB_TYPE_PERMANENT, blob_of(as_bytes("given")));
 

@@ -157,15 +157,22 @@ TEST(Options, FlagsAndTexts_AreTaken) {
   EXPECT_EQ(options.profile, R"({"Name":"default-v1"})");
 }
 
+TEST(Options, Control_IsAllowedOnTheRawNodeUnlessNoneIsSaid) {
+  EXPECT_TRUE(options_with({}).access.on_raw_node);
+  EXPECT_TRUE(options_with({"--control", "allowed"}).access.on_raw_node);
+  EXPECT_FALSE(options_with({"--control", "none"}).access.on_raw_node);
+}
+
 TEST(Options, Help_ListsEveryOptionAndEndsWithStatus0) {
   auto outcome = parse({"--help"});
 
   EXPECT_FALSE(outcome.parsed.options.has_value());
   EXPECT_EQ(outcome.parsed.exit_status, 0);
   for (const char* option :
-       {"--device", "--state", "--create", "--state-wait", "--key", "--sync", "--tpm", "--profile",
-        "--power", "--startup", "--buffer-size", "--no-auto-shutdown", "--major", "--minor",
-        "--daemon", "--pid-file", "--log-level", "--version", "--help"}) {
+       {"--device",  "--state",   "--create", "--state-wait", "--key",         "--sync",
+        "--tpm",     "--profile", "--power",  "--startup",    "--buffer-size", "--no-auto-shutdown",
+        "--major",   "--minor",   "--daemon", "--pid-file",   "--log-level",   "--control",
+        "--version", "--help"}) {
     EXPECT_THAT(outcome.out, HasSubstr(option));
   }
 }
@@ -241,6 +248,7 @@ const std::vector<Wrong>& wrong_usages() {
       {"StateWithoutKind", {"--device", "vtpm0", "--state", "/x"}, "is no state location"},
       {"FileWithoutPath", {"--device", "vtpm0", "--state", "file:"}, "is no state location"},
       {"SyncWord", {"--device", "vtpm0", "--state", "dir:/x", "--sync", "some"}, "--sync"},
+      {"ControlWord", {"--device", "vtpm0", "--state", "dir:/x", "--control", "raw"}, "--control"},
       {"WaitAtOpen",
        {"--device", "vtpm0", "--state", "dir:/x", "--state-wait", "--power", "at-open"},
        "--state-wait needs"},

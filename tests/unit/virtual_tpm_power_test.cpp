@@ -178,15 +178,48 @@ TEST_F(PowerCycle, Locality_SetAfterACommandWasAccepted_IsForTheNext) {
   EXPECT_EQ(engine_.last_locality, Locality{2});
 }
 
-TEST_F(PowerCycle, Locality_GoesWithEachCommandAndSurvivesPowerCycles) {
+TEST_F(PowerCycle, Locality_GoesWithEachCommand) {
+  power_on_and_start();
   tpm_.set_locality(Locality{3});
-  power_on_and_start();
-  power_on_and_start();
 
+  execute(get_random(8));
   execute(get_random(8));
 
   EXPECT_EQ(engine_.last_locality, Locality{3});
   EXPECT_EQ(tpm_.locality(), Locality{3});
+}
+
+TEST_F(PowerCycle, Locality_BehindPowerOn_IsZero) {
+  tpm_.set_locality(Locality{3});
+  ASSERT_TRUE(tpm_.power_on().has_value());
+  EXPECT_EQ(tpm_.locality(), Locality{0});
+  tpm_.set_locality(Locality{2});
+
+  power_on_and_start();
+
+  EXPECT_EQ(engine_.last_locality, Locality{0}) << "of Startup";
+  EXPECT_EQ(tpm_.locality(), Locality{0});
+}
+
+TEST_F(PowerCycle, Locality_BehindAPowerOnThatFails_IsZero) {
+  power_on_and_start();
+  tpm_.set_locality(Locality{2});
+  engine_.fail_power_on = true;
+
+  ASSERT_FALSE(tpm_.power_on().has_value());
+
+  EXPECT_EQ(tpm_.locality(), Locality{0});
+}
+
+TEST_F(PowerCycle, Locality_OfACommandThatWaitsOverAPowerOn_IsZero) {
+  power_on_and_start();
+  tpm_.set_locality(Locality{2});
+  auto pending = tpm_.accept();
+  power_on_and_start();
+
+  tpm_.execute(std::move(pending), get_random(8));
+
+  EXPECT_EQ(engine_.last_locality, Locality{0});
 }
 
 TEST_F(PowerCycle, BufferSizeWhileOff_IsChangedAndClamped) {

@@ -140,6 +140,25 @@ TEST_F(BlobOnTheWire, AbandonedTransfer_IsForgottenWithAnotherRequest) {
   ASSERT_TRUE(wired.tpm.power_on());
 }
 
+TEST_F(BlobOnTheWire, Init_BehindAPieceByWrite_IsRefused) {
+  EXPECT_EQ(set(file, {}), VTPM_RESULT_SUCCESS);
+  ASSERT_EQ(kernel.write(file, ByteView(blob_of(5000)).first(4000)).error, 0);
+
+  WireReply reply = kernel.ioctl(file, VTPM_INIT, Bytes(4), 4);
+
+  EXPECT_EQ(std::to_integer<unsigned>(reply.body.at(0)), VTPM_RESULT_BAD_DATASIZE);
+  EXPECT_EQ(wired.tpm.phase(), Phase::off);
+}
+
+TEST_F(BlobOnTheWire, Init_OnAnotherFileThanTheTransfers_PowersOn) {
+  uint64_t other = kernel.open_file();
+  EXPECT_EQ(set(file, Bytes(VTPM_STATE_BLOB_SIZE, std::byte{0xEE})), VTPM_RESULT_SUCCESS);
+
+  WireReply reply = kernel.ioctl(other, VTPM_INIT, Bytes(4), 4);
+
+  EXPECT_EQ(std::to_integer<unsigned>(reply.body.at(0)), VTPM_RESULT_SUCCESS);
+}
+
 TEST_F(BlobOnTheWire, TransfersOnTwoFiles_DoNotMeet) {
   uint64_t other = kernel.open_file();
   EXPECT_EQ(set(other, Bytes(VTPM_STATE_BLOB_SIZE, std::byte{0xEE})), VTPM_RESULT_SUCCESS);

@@ -72,14 +72,22 @@ TEST_F(ConcurrencyTest, NonBlockingWrites_OfShortCommandsInARow_AreEachReadableA
 }
 
 TEST_F(ConcurrencyTest, NonBlockingWrite_WhileAnotherFilesLongCommandRuns_IsAnsweredFirst) {
-  uint64_t other = kernel.open_file(0, {.pid = getpid()});
-  auto long_write = start_long_command();
-  EXPECT_EQ(kernel.write(other, get_random(4), O_NONBLOCK).error, 0);
-  EXPECT_EQ(kernel.poll(other, kReadable, true), 0U);
+  WireKernel& control = wired.control_kernel;
+  auto request = std::make_unique<vtpm_execute>();
+  request->req.locality = VTPM_LOCALITY_CURRENT;
+  Bytes command = create_primary();
+  request->req.length = static_cast<uint32_t>(command.size());
+  std::ranges::copy(command, std::as_writable_bytes(std::span(request->req.data)).begin());
+  auto long_command =
+      control.send_ioctl(control.open_file(), VTPM_EXECUTE,
+                         std::as_bytes(std::span(request.get(), 1)), sizeof(vtpm_execute));
+  engine.wait_until_held();
+  EXPECT_EQ(kernel.write(file, get_random(4), O_NONBLOCK).error, 0);
+  EXPECT_EQ(kernel.poll(file, kReadable, true), 0U);
   engine.release();
-  EXPECT_EQ(kernel.wait(long_write).error, 0);
+  EXPECT_EQ(control.wait(long_command).error, 0);
   kernel.wait_notification();
-  EXPECT_EQ(kernel.read(other).body.size(), kHeaderSize + 2 + 4);
+  EXPECT_EQ(kernel.read(file).body.size(), kHeaderSize + 2 + 4);
 }
 
 TEST_F(ConcurrencyTest, PollAndIoctls_WhileACommandRuns_AreAnswered) {

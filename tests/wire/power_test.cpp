@@ -81,10 +81,46 @@ TEST_F(PowerTest, Shutdown_AnswersAndAsksTheDaemonToEnd) {
 }
 
 TEST_F(PowerTest, ControlRequest_ByAnOrdinaryOpener_IsNotPermitted) {
-  uint64_t file = kernel.open_file(0, kUser);
+  uint64_t file = kernel.open_file(O_RDWR, kUser);
   EXPECT_EQ(kernel.ioctl(file, VTPM_STOP, {}, 4).error, EPERM);
   EXPECT_EQ(kernel.ioctl(file, VTPM_GET_CAPABILITY, {}, 8).error, 0);
   EXPECT_EQ(kernel.ioctl(file, VTPM_GET_CONFIG, {}, 8).error, 0);
+}
+
+TEST_F(PowerTest, ControlRequest_ByRootOfAContainer_IsNotPermitted) {
+  MemoryStore other_store;
+  FakeEngine other_engine(other_store);
+  WiredTpm other(other_engine, other_store, {.access = {.is_root = [](pid_t) { return false; }}});
+  uint64_t raw = other.kernel.open_file();
+  uint64_t control = other.control_kernel.open_file();
+
+  EXPECT_EQ(other.kernel.ioctl(raw, VTPM_STOP, {}, 4).error, EPERM);
+  EXPECT_EQ(other.control_kernel.ioctl(control, VTPM_STOP, {}, 4).error, EPERM);
+}
+
+TEST_F(PowerTest, ControlRequest_ByTheControlUserWhoIsRootByNumber_IsPermitted) {
+  MemoryStore other_store;
+  FakeEngine other_engine(other_store);
+  WiredTpm other(other_engine, other_store,
+                 {.access = {.user = 0, .is_root = [](pid_t) { return false; }}});
+
+  uint64_t raw = other.kernel.open_file();
+
+  EXPECT_EQ(other.kernel.ioctl(raw, VTPM_STOP, {}, 4).error, 0);
+}
+
+TEST_F(PowerTest, ControlRequest_OnARawNodeThatTakesNone_IsNotPermittedToAnybody) {
+  MemoryStore other_store;
+  FakeEngine other_engine(other_store);
+  WiredTpm other(
+      other_engine, other_store,
+      {.access = {.user = 0, .on_raw_node = false, .is_root = [](pid_t) { return true; }}});
+  uint64_t raw = other.kernel.open_file();
+  uint64_t control = other.control_kernel.open_file();
+
+  EXPECT_EQ(other.kernel.ioctl(raw, VTPM_STOP, {}, 4).error, EPERM);
+  EXPECT_EQ(other.kernel.ioctl(raw, VTPM_GET_CONFIG, {}, 8).error, 0);
+  EXPECT_EQ(other.control_kernel.ioctl(control, VTPM_STOP, {}, 4).error, 0);
 }
 
 TEST_F(PowerTest, ControlRequest_OfTheWrongSize_IsInvalid) {
@@ -99,6 +135,65 @@ TEST_F(PowerTest, Locality_SetByIoctl_ReachesTheNextCommand) {
   EXPECT_EQ(result_of(kernel.ioctl(file, VTPM_SET_LOCALITY, two, 4)), VTPM_RESULT_SUCCESS);
   ask(file, get_random(4));
   EXPECT_EQ(engine.last_locality, Locality{2});
+}
+
+TEST_F(PowerTest, Locality_BehindInit_IsZero) {
+  uint64_t file = kernel.open_file();
+  Bytes two = {std::byte{2}, {}, {}, {}};
+  kernel.ioctl(file, VTPM_SET_LOCALITY, two, 4);
+
+  kernel.ioctl(file, VTPM_INIT, Bytes(4), 4);
+
+  ask(file, get_random(4));
+  EXPECT_EQ(engine.last_locality, Locality{0});
+}
+
+TEST_F(PowerTest, Locality_BehindTheRawNodesClose_IsZero) {
+  uint64_t file = kernel.open_file();
+  kernel.ioctl(file, VTPM_INIT, Bytes(4), 4);
+  Bytes two = {std::byte{2}, {}, {}, {}};
+  kernel.ioctl(file, VTPM_SET_LOCALITY, two, 4);
+  kernel.release(file);
+
+  uint64_t next = kernel.open_file(O_RDWR, kUser);
+
+  ask(next, get_random(4));
+  EXPECT_EQ(engine.last_locality, Locality{0});
+}
+
+TEST_F(PowerTest, Locality_SetThroughTheControlNode_HoldsForTheOpenerThatFollows) {
+  uint64_t control = wired.control_kernel.open_file();
+  wired.control_kernel.ioctl(control, VTPM_INIT, Bytes(4), 4);
+  Bytes two = {std::byte{2}, {}, {}, {}};
+  wired.control_kernel.ioctl(control, VTPM_SET_LOCALITY, two, 4);
+  wired.control_kernel.release(control);
+
+  uint64_t file = kernel.open_file();
+
+  ask(file, get_random(4));
+  EXPECT_EQ(engine.last_locality, Locality{2});
+}
+
+TEST_F(PowerTest, ControlNode_OpenedForReadingOnlyByRoot_LetsLookAndNothingElse) {
+  WireKernel& wire = wired.control_kernel;
+  uint64_t file = wire.open_file(O_RDONLY);
+
+  EXPECT_EQ(wire.ioctl(file, VTPM_GET_CAPABILITY, {}, 8).error, 0);
+  EXPECT_EQ(wire.ioctl(file, VTPM_GET_STATUS, {}, sizeof(vtpm_status)).error, 0);
+  EXPECT_EQ(wire.ioctl(file, VTPM_INIT, Bytes(4), 4).error, EPERM);
+  EXPECT_EQ(wire.ioctl(file, VTPM_EXECUTE, Bytes(sizeof(vtpm_execute)), sizeof(vtpm_execute)).error,
+            EPERM);
+}
+
+TEST_F(PowerTest, ControlNode_OpenedForWritingOrIoctlsOnly_Controls) {
+  WireKernel& wire = wired.control_kernel;
+  constexpr int kIoctlsOnly = 3;
+
+  uint64_t writer = wire.open_file(O_WRONLY);
+  uint64_t steerer = wire.open_file(kIoctlsOnly);
+
+  EXPECT_EQ(wire.ioctl(writer, VTPM_STOP, {}, 4).error, 0);
+  EXPECT_EQ(wire.ioctl(steerer, VTPM_STOP, {}, 4).error, 0);
 }
 
 TEST_F(PowerTest, Tpm12_BeforePowerOn_AnswersWithItsOwnTag) {
@@ -140,10 +235,10 @@ TEST_F(PowerAtOpenTest, Open_WithUnusableState_OpensATpmInFailure) {
   EXPECT_EQ(kernel.read(file).body, failure_of(TpmVersion::tpm20));
 }
 
-TEST_F(PowerAtOpenTest, Open_ByTheDaemonItself_LeavesPowerAlone) {
-  uint64_t own = kernel.open_file(0, {.pid = getpid()});
+TEST_F(PowerAtOpenTest, Open_ForReadingOnly_LeavesPowerAlone) {
+  EXPECT_EQ(kernel.open(O_RDONLY).error, EACCES);
+
   EXPECT_EQ(wired.tpm.phase(), Phase::off);
-  ASSERT_EQ(kernel.release(own).error, 0);
   EXPECT_EQ(engine.power_ons, 0);
 }
 

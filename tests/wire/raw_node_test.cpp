@@ -39,8 +39,30 @@ TEST_F(RawNodeTest, Open_AfterRelease_Succeeds) {
   EXPECT_EQ(kernel.open().error, 0);
 }
 
-TEST_F(RawNodeTest, Open_ByTheDaemonItself_TakesNoSlot) {
-  EXPECT_EQ(kernel.open(0, {.pid = getpid()}).error, 0);
+TEST_F(RawNodeTest, Open_ForReadingOnly_IsDeniedWhoeverAsks) {
+  ASSERT_EQ(kernel.release(file).error, 0);
+  EXPECT_EQ(kernel.open(O_RDONLY).error, EACCES);
+  EXPECT_EQ(kernel.open(O_RDONLY | O_NONBLOCK, {.uid = 1000}).error, EACCES);
+}
+
+TEST_F(RawNodeTest, Open_ForReadingOnly_TakesNoSlotAndIsNoOpener) {
+  ASSERT_EQ(kernel.release(file).error, 0);
+  EXPECT_EQ(kernel.open(O_RDONLY, {.pid = 815}).error, EACCES);
+
+  EXPECT_FALSE(wired.node.in_use());
+  EXPECT_NE(wired.node.opener().process, 815);
+  EXPECT_EQ(kernel.open().error, 0);
+}
+
+TEST_F(RawNodeTest, Open_ForReadingOnlyWhileHeld_IsDenied) {
+  EXPECT_EQ(kernel.open(O_RDONLY).error, EACCES);
+}
+
+TEST_F(RawNodeTest, Open_ForWritingOnly_SendsCommands) {
+  ASSERT_EQ(kernel.release(file).error, 0);
+  uint64_t writer = kernel.open_file(O_WRONLY);
+
+  EXPECT_EQ(kernel.write(writer, get_random(4)).error, 0);
 }
 
 TEST_F(RawNodeTest, Write_OfACommand_GivesItsResponse) {

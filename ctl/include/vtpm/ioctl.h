@@ -82,8 +82,8 @@ extern "C" {
 #define VTPM_RESULT_IOERROR 0x1fu
 #define VTPM_RESULT_DECRYPT_ERROR 0x21u    /* the key is wrong, or the blob was altered */
 #define VTPM_RESULT_BAD_KEY_PROPERTY 0x28u /* the blob wants a key of the other length */
-#define VTPM_RESULT_BAD_DATASIZE 0x2bu     /* the blob's lengths do not fit */
-#define VTPM_RESULT_BAD_VERSION 0x2eu      /* the blob's format is newer */
+#define VTPM_RESULT_BAD_DATASIZE 0x2bu /* the blob's lengths do not fit, or INIT lacks its rest */
+#define VTPM_RESULT_BAD_VERSION 0x2eu  /* the blob's format is newer */
 #define VTPM_RESULT_BAD_TYPE 0x34u
 #define VTPM_RESULT_BAD_LOCALITY 0x3du
 #define VTPM_RESULT_TPM2_FAILURE 0x101u

@@ -1,4 +1,4 @@
-"""control_node.py roles|inherited|many|execute NODE...: the control node, and control on the raw node."""
+"""control_node.py roles|alone|readers|inherited|many|execute NODE...: the control node, and control on the raw node."""
 
 import errno
 import os
@@ -70,6 +70,21 @@ def roles(node, *pairs):
         as_user(user, lambda role=role: check_role(node, role))
 
 
+def readers(node, raw):
+    file = os.open(node, os.O_RDONLY)
+    for number, fields in {**FOR_ANYONE, control.GET_STATUS: b""}.items():  # who may control may look
+        assert is_permitted(file, number, fields), hex(number)
+    for number, fields in {**FOR_CONTROL, control.EXECUTE: RANDOM_BY_EXECUTE}.items():
+        assert is_permitted(file, number, fields) == (number == control.GET_STATUS), hex(number)
+    os.close(file)
+    try:
+        os.open(raw, os.O_RDONLY)
+    except OSError as error:
+        assert error.errno == errno.EACCES, error
+        return
+    raise AssertionError("the raw node opens for reading only")
+
+
 def inherited(node):
     """Root's file in the hands of another user controls, as root did."""
     file = control.opened(node)
@@ -136,4 +151,4 @@ def refuse_what_is_no_command(node):
     os.close(file)
 
 
-{"roles": roles, "inherited": inherited, "many": many, "execute": execute}[sys.argv[1]](*sys.argv[2:])
+{"roles": roles, "alone": check_role, "readers": readers, "inherited": inherited, "many": many, "execute": execute}[sys.argv[1]](*sys.argv[2:])

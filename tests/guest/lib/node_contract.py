@@ -109,12 +109,22 @@ def rule_of_an_open_file(check):
 def second_open_is_busy():
     file = opened()
     expect_errno(errno.EBUSY, opened)
-    expect_errno(errno.EBUSY, os.open, NODE, os.O_RDONLY)
     duplicate = os.dup(file)
     os.close(file)
     expect_errno(errno.EBUSY, opened)  # the duplicate is the same open file
     os.close(duplicate)
     os.close(opened())
+
+
+@rule
+def open_for_reading_only_is_denied_and_takes_no_place():
+    expect_errno(errno.EACCES, os.open, NODE, os.O_RDONLY)
+    file = opened()
+    expect_errno(errno.EACCES, os.open, NODE, os.O_RDONLY | os.O_NONBLOCK)
+    os.close(file)
+    writer = os.open(NODE, os.O_WRONLY)
+    assert os.write(writer, tpm.get_random(8)) == 12
+    os.close(writer)
 
 
 @rule
