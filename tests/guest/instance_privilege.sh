@@ -13,7 +13,7 @@ pid=$(pid_of web01)
 field() { awk -v name="$1:" '$1 == name { $1 = ""; print substr($0, 2) }' "/proc/$pid/status"; }
 
 step "not root, no capabilities, no new privileges, a filter for system calls"
-user=$(id -u vtpm) group=$(id -g vtpm)
+user=$(id -u vtpm) group=$(getent group vtpmd | cut -d: -f3)
 expect_eq "$(field Uid)" "$user $user $user $user" "user"
 expect_eq "$(field Gid)" "$group $group $group $group" "group"
 expect_eq "$(field Groups)" "" "supplementary groups"
@@ -25,6 +25,25 @@ for thread in "/proc/$pid"/task/*; do
 done
 expect_eq "$(stat -c %U:%G "/proc/$pid/environ")" root:root "whose its memory is: not dumpable"
 expect_ne "$(readlink "/proc/$pid/ns/net")" "$(readlink /proc/self/ns/net)" "its network"
+
+step "a daemon that its guest has taken over opens no TPM's node, by its group or by its unit's devices"
+nodes=$(getent group vtpm | cut -d: -f3)
+# as_daemon GROUP PATH: opens it with that group, in the daemon's cgroup, mounts, user and capabilities
+as_daemon() {
+    # shellcheck disable=SC2016  # for the inner shell
+    expect_exit "$1" sh -c 'echo $$ >"/sys/fs/cgroup$1/cgroup.procs" && shift && exec "$@"' sh \
+        "$(systemctl show -P ControlGroup vtpm@web01.service)" nsenter --target "$pid" --mount -- \
+        setpriv --reuid "$user" --regid "$2" --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs \
+        python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDWR)' "$3"
+}
+expect_ne "$group" "$nodes" "the daemon's group and that of the nodes"
+for node in web01 web02; do
+    as_daemon 1 "$group" "$(node_of $node)"
+    expect_output 'Permission denied'
+    as_daemon 1 "$nodes" "$(node_of $node)" # the unit's devices
+    expect_output 'Operation not permitted'
+done
+as_daemon 0 "$group" /dev/null # so it can be told from a shell that fails
 
 step "its state is its own"
 expect_eq "$(stat -c '%U %a' /var/lib/vtpm/web01)" "vtpm 700" "the state directory"

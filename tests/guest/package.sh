@@ -37,6 +37,7 @@ exec 9<>"$(node_of vm0)" # a client that stays
 printf '\x80\x01\x00\x00\x00\x0c\x00\x00\x01\x7b\x00\x08' >&9
 
 step "an upgrade leaves them alone: the same daemons, open files go on"
+usermod --gid vtpm vtpm # as earlier versions had it: the daemons' group was that of the nodes
 (cd "$VTPM_BIN/.." && cpack -G DEB -B "$WORK/newer" -D CPACK_PACKAGE_VERSION=9.0.0 >"$WORK/cpack.log" 2>&1)
 expect_exit 0 dpkg -i "$WORK"/newer/vtpm_9*.deb
 # shellcheck disable=SC2016  # for dpkg-query
@@ -48,6 +49,7 @@ exec 9>&-
 all expect_state
 ctl 0 restart vm0
 expect_ne "$(pid_of vm0)" "${before[vm0]}" "the daemon of vm0 after its restart"
+expect_eq "$(awk '$1 == "Gid:" { print $2 }' "/proc/$(pid_of vm0)/status")" "$(getent group vtpmd | cut -d: -f3)" "its group"
 expect_state vm0
 
 step "removed: the devices end in order, state and configuration stay"
@@ -64,7 +66,24 @@ hash -r
 ctl 0 start vm3
 expect_state vm3
 
-step "purged: nothing is left"
+step "purged: the TPMs are kept, and it says where and how to lose them"
+expect_exit 0 dpkg -P vtpm
+expect_output 'kept in /var/lib/vtpm\. To lose them for good: rm -r /var/lib/vtpm$'
+expect_output 'kept in /etc/vtpm.* rm -r /etc/vtpm$'
+expect_exit 0 test -s /var/lib/vtpm/vm3/state
+expect_exit 0 test -s /etc/vtpm/vm3.toml
+for path in /run/vtpm/devices /usr/sbin/vtpmd /lib/udev/rules.d/60-vtpm.rules /dev/vtpm0; do
+    expect_exit 1 test -e "$path"
+done
+
+step "installed once more: the same TPMs"
+expect_exit 0 dpkg -i "$DEBS"/vtpm_*.deb
+hash -r
+ctl 0 start vm3
+expect_state vm3
+
+step "purged without TPMs: nothing is left"
+for ((i = 0; i < DEVICES; i++)); do ctl 0 destroy "vm$i" --yes; done
 expect_exit 0 dpkg -P vtpm
 for path in /etc/vtpm /var/lib/vtpm /run/vtpm/devices /usr/sbin/vtpmd /lib/udev/rules.d/60-vtpm.rules /dev/vtpm0; do
     expect_exit 1 test -e "$path"
