@@ -5,8 +5,12 @@
 
 . tests/guest/lib/lib.sh
 
-# The counter of failed tries.
-tries() { tpm2_getcap properties-variable | awk '/TPM2_PT_LOCKOUT_COUNTER:/ { print strtonum($2) }'; }
+# The counter of failed tries. The shell reads the hexadecimal number: not every awk can.
+tries() {
+    local counter
+    counter=$(tpm2_getcap properties-variable | awk '/TPM2_PT_LOCKOUT_COUNTER:/ { print $2 }')
+    echo $((counter))
+}
 
 # A key with an authorization value and without `noda`, in use: from now on, power lost without a Shutdown is a try.
 make_key() {

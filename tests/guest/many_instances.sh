@@ -24,9 +24,9 @@ all_linked() { [[ $(count '/dev/vtpm/by-name/vm-???') == "$COUNT" ]]; }
 wait_for 60 all_linked
 
 step "every one answers, as what it is"
-expect_exit 0 python3 "$LIB/many.py" $COUNT
+expect_exit 0 python3 "$LIB/many.py" "$COUNT"
 cat "$OUTPUT"
-expect_eq "$(stat -Lc %t:%T /dev/vtpm/by-name/vm-??? | sort -u | wc -l)" $COUNT "device numbers"
+expect_eq "$(stat -Lc %t:%T /dev/vtpm/by-name/vm-??? | sort -u | wc -l)" "$COUNT" "device numbers"
 echo "memory: $(for pid in $(pgrep -x vtpmd); do
     awk '$1 == "Pss:" { print $2 }' "/proc/$pid/smaps_rollup"
 done | awk '{ sum += $1 } END { printf "%d KiB each of %d (proportional set size)", sum / NR, NR }')"
