@@ -152,6 +152,8 @@ int add_conditional(const Filter& filter) {
   std::array thread = {masked_equal(0, kThread, kThread)};
   std::array not_executable = {masked_equal(2, PROT_EXEC, 0)};
   std::array store_lock = {equal(1, F_OFD_SETLK)};
+  std::array get_flags = {equal(1, F_GETFL)};
+  std::array read_directly = {equal(1, F_SETFL), masked_equal(2, O_APPEND | O_ASYNC, 0)};
   std::array is_terminal = {equal(1, TCGETS)};
   std::array own_process = {equal(0, static_cast<uint64_t>(getpid()))};
   for (int result : {
@@ -161,6 +163,9 @@ int add_conditional(const Filter& filter) {
            allow(filter, "mmap", not_executable),
            allow(filter, "mprotect", not_executable),
            allow(filter, "fcntl", store_lock),
+           // O_DIRECT, and back (engine/storage_file.cpp).
+           allow(filter, "fcntl", get_flags),
+           allow(filter, "fcntl", read_directly),
            // libtpms' messages by dprintf(): stdio asks whether it writes to a terminal.
            allow(filter, "ioctl", is_terminal),
            allow(filter, "tgkill", own_process),

@@ -1,6 +1,8 @@
 #include "engine/file_store.h"
 
+#include <algorithm>
 #include <limits>
+#include <span>
 #include <utility>
 
 namespace vtpm {
@@ -14,23 +16,39 @@ bool was_committed(const StateFileHeader& header, size_t blob) {
   return (header.committed & bit_of(blob)) != 0;
 }
 
-// An epoch is a name, not a number: whatever an unreadable file holds is of another one.
-Result<uint32_t> new_epoch(uint32_t but_not) {
-  while (true) {
-    auto bytes = random_bytes(sizeof(uint32_t));
-    if (!bytes) {
-      return tl::unexpected(bytes.error());
-    }
-    uint32_t epoch = BigEndianReader(*bytes).u32();
-    if (epoch != but_not) {
-      return epoch;
-    }
-  }
-}
-
 // No TPM gets there; a number that was put there by hand would make what is stored now the older.
 tl::unexpected<Error> used_up(const std::string& path) {
   return failure(Errc::corrupt, path + " was altered: there is no higher number left for a state");
+}
+
+// A TPM's blobs have numbers in a row: its permanent one, then the two that depend on it.
+constexpr size_t kBlobsOfATpm = kBlobs / 2;
+
+size_t permanent_of(size_t blob) {
+  return blob_number({blob_name(blob).version, BlobKind::permanent});
+}
+
+bool is_permanent(size_t blob) {
+  return permanent_of(blob) == blob;
+}
+
+// What it keeps, from what its slots say.
+template <class Place>
+void learn(Place& place, size_t blob, const BlobScan& scan) {
+  place.known = true;
+  if (!scan.newest) {
+    return;
+  }
+  const Slot& newest = scan.slots.at(*scan.newest).slot;
+  const SlotScan& other = scan.slots.at(1 - *scan.newest);
+  bool same = newest.again && other.slot.sequence + 1 == newest.sequence;
+  place.idle = 1 - *scan.newest;
+  place.sequence = place.newest = newest.sequence;
+  place.lowest = newest.again ? newest.sequence - 1 : newest.sequence;
+  place.goes_with = newest.goes_with;
+  place.present = !newest.removed;
+  bool one_before = is_permanent(blob) && !newest.removed;
+  place.filled = other.condition == SlotCondition::good && (same || one_before);
 }
 
 std::string first_reason(const BlobScan& scan) {
@@ -73,7 +91,11 @@ Result<void> FileStore::lock() {
   return file_.lock();
 }
 
+// Whoever has it next may be another host, which knows only what is on the disk.
 void FileStore::unlock() {
+  if (file_.is_locked() && options_.sync == Sync::none) {
+    static_cast<void>(file_.make_durable());
+  }
   opened_.reset();
   file_.unlock();
 }
@@ -178,22 +200,29 @@ Result<BlobScan> FileStore::find(size_t blob) {
   }
   auto found = scan(blob, opened_->header.epoch);
   auto& place = opened_->places.at(blob);
-  if (found && place.known && place.sequence > 0) {
-    size_t active = 1 - place.idle;
-    bool good = found->slots.at(active).condition == SlotCondition::good;
-    found->newest = good ? std::optional(active) : std::nullopt;
-  }
-  if (!found || place.known) {
+  if (!found) {
     return found;
   }
-  place.known = true;
-  place.idle = found->newest ? 1 - *found->newest : 0;
-  if (found->newest) {
-    const Slot& newest = found->slots.at(*found->newest).slot;
-    place.sequence = newest.sequence;
-    place.present = !newest.removed;
+  if (!place.known) {
+    learn(place, blob, *found);
+    return found;
   }
+  size_t active = 1 - place.idle;
+  bool good = place.newest > 0 && found->slots.at(active).condition == SlotCondition::good;
+  found->newest = good ? std::optional(active) : std::nullopt;
   return found;
+}
+
+// What a slot says of the others is about what they have now.
+Result<void> FileStore::find_all_of_its_tpm(size_t blob) {
+  for (size_t other = permanent_of(blob); other < permanent_of(blob) + kBlobsOfATpm; ++other) {
+    auto found =
+        opened_->places.at(other).known ? Result<void>() : find(other).map([](const BlobScan&) {});
+    if (!found) {
+      return found;
+    }
+  }
+  return {};
 }
 
 // -- Load --
@@ -215,6 +244,9 @@ Result<Bytes> FileStore::load(BlobName name) {
   if (!data) {
     return failure(data.error().code, what + " cannot be used: " + data.error().message);
   }
+  if (auto fits = check_company(blob, newest.slot); !fits) {
+    return failure(fits.error().code, what + " cannot be used: " + fits.error().message);
+  }
   tell_of_damage(blob, *scan);
   if (newest.slot.removed) {
     return failure(Errc::not_found, "the " + in_words(name) + " was removed");
@@ -222,14 +254,50 @@ Result<Bytes> FileStore::load(BlobName name) {
   return data;
 }
 
+// Whether a blob goes with the permanent one, and that with it: neither may be older than what was
+// there when the other was written. Damage does that, and who puts back a part of an older copy.
+Result<void> FileStore::check_company(size_t blob, const Slot& slot) {
+  size_t permanent = permanent_of(blob);
+  if (is_permanent(blob) || slot.of_version_1) {
+    return {};
+  }
+  auto found = find(permanent);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  if (!found->newest) {
+    return {};  // damage that is told when it is loaded itself
+  }
+  const SlotScan& newest = found->slots.at(*found->newest);
+  if (auto authentic = open_slot(newest.bytes, newest.slot, opened_->seal); !authentic) {
+    return tl::unexpected(authentic.error());
+  }
+  const Slot& there = newest.slot;
+  if (slot.sequence < there.goes_with.at(blob - permanent - 1)) {
+    return failure(Errc::corrupt,
+                   "it is older than the permanent state allows: what was stored or "
+                   "removed since is lost");
+  }
+  if (there.sequence < slot.goes_with[0] && !slot.removed) {
+    return failure(Errc::corrupt, "the permanent state that it goes with is lost");
+  }
+  return {};
+}
+
+// What is not good has been written: an empty slot as well, but in a file of version 1.
 void FileStore::tell_of_damage(size_t blob, const BlobScan& scan) const {
   const SlotScan& other = scan.slots.at(1 - *scan.newest);
-  if (other.condition == SlotCondition::damaged && options_.tell) {
-    options_.tell("of the two copies of the " + in_words(blob_name(blob)) + " in " + file_.path() +
-                  " one was not written to its end, or was damaged (" + other.reason +
-                  "); going on from the other, number " +
-                  std::to_string(scan.slots.at(*scan.newest).slot.sequence));
+  bool lost = other.condition != SlotCondition::good && opened_->header.version > 1 &&
+              was_committed(opened_->header, blob);
+  if (!options_.tell || (other.condition != SlotCondition::damaged && !lost)) {
+    return;
   }
+  const std::string what = other.condition == SlotCondition::damaged
+                               ? "was not written to its end, or was damaged (" + other.reason + ")"
+                               : "is gone, or could not be written yet";
+  options_.tell("of the two copies of the " + in_words(blob_name(blob)) + " in " + file_.path() +
+                " one " + what + "; going on from the other, number " +
+                std::to_string(scan.slots.at(*scan.newest).slot.sequence));
 }
 
 // -- Store --
@@ -240,11 +308,22 @@ Result<void> FileStore::store(BlobName name, ByteView blob) {
                                       file_.path() + " takes " + std::to_string(kLargestData));
   }
   size_t number = blob_number(name);
-  if (auto room = make_room(number); !room) {
-    return room;
+  if (auto ready = make_room(number).and_then([&] { return settle(number); }); !ready) {
+    return ready;
   }
-  auto written = write_slot(number, false, blob);
-  return written ? mark_committed(number) : written;
+  const Place before = opened_->places.at(number);
+  auto stored = write_new(number, false, blob).and_then([&] { return mark_committed(number); });
+  if (!stored && opened_) {
+    auto& place = opened_->places.at(number);
+    uint64_t used = place.sequence;
+    place = before;
+    place.sequence = used;
+  }
+  if (stored) {
+    // The blob is stored without it; a disk that is full has no space for the copy.
+    static_cast<void>(write_copy(number, false, blob));
+  }
+  return stored;
 }
 
 Result<void> FileStore::remove(BlobName name) {
@@ -253,7 +332,15 @@ Result<void> FileStore::remove(BlobName name) {
   if (!scan) {
     return scan.error().code == Errc::not_found ? Result<void>() : tl::unexpected(scan.error());
   }
-  return opened_->places.at(number).present ? write_slot(number, true, {}) : Result<void>();
+  const Place& place = opened_->places.at(number);
+  bool there = scan->newest ? place.present : was_committed(opened_->header, number);
+  if (!there && (!scan->newest || place.filled)) {
+    return {};
+  }
+  return find_all_of_its_tpm(number)
+      .and_then([&] { return settle(number); })
+      .and_then([&] { return there ? write_new(number, true, {}) : Result<void>(); })
+      .and_then([&] { return write_copy(number, true, {}); });
 }
 
 // Such that the blob can be written: a file that was understood, or is begun.
@@ -264,15 +351,11 @@ Result<void> FileStore::make_room(size_t blob) {
     bool unreadable = code == Errc::corrupt || code == Errc::denied;
     if (code == Errc::not_found) {
       inside = format();
-    } else if (unreadable && blob_name(blob).kind == BlobKind::permanent) {
+    } else if (unreadable && is_permanent(blob)) {
       inside = begin_replacing(blob);
     }
   }
-  if (!inside || opened_->places.at(blob).known) {
-    return inside;
-  }
-  auto scan = find(blob);
-  return scan ? Result<void>() : tl::unexpected(scan.error());
+  return inside.and_then([&] { return find_all_of_its_tpm(blob); });
 }
 
 // Of a blank file: both copies of a header without blobs. Durable whatever the options say: a blob
@@ -290,6 +373,7 @@ Result<void> FileStore::format() {
   auto written = write_header(0).and_then([&] { return write_header(1); }).and_then([&] {
     return file_.make_durable();
   });
+  opened_->sure = written.has_value();
   if (!written) {
     opened_.reset();
   }
@@ -297,7 +381,7 @@ Result<void> FileStore::format() {
 }
 
 // Of a file that cannot be read: until the blob is durable and a header says so, the file is what
-// it was.
+// it was. So that it is, whatever was found is made durable first.
 Result<void> FileStore::begin_replacing(size_t blob) {
   auto found = scan_header(file_);
   if (!found) {
@@ -306,6 +390,14 @@ Result<void> FileStore::begin_replacing(size_t blob) {
   auto old = scan(blob, found->header.epoch);
   if (!old) {
     return tl::unexpected(old.error());
+  }
+  auto kept = file_.write(found->copy * kHeaderCopy, found->bytes);
+  if (kept && old->newest) {
+    kept = file_.write(slot_offset(blob, *old->newest), old->slots.at(*old->newest).bytes);
+  }
+  kept = kept.and_then([&] { return file_.make_durable(); });
+  if (!kept) {
+    return kept;
   }
   auto begun = begin_anew(options_.key, std::move(found->header), found->copy);
   if (!begun) {
@@ -319,54 +411,110 @@ Result<void> FileStore::begin_replacing(size_t blob) {
   return {};
 }
 
-// The bytes of a blob's next slot. A number that was tried is not used again.
-Result<Bytes> FileStore::next_slot(Opened& in, size_t blob, bool removed, ByteView data) const {
-  if (in.places.at(blob).sequence == std::numeric_limits<uint64_t>::max()) {
+// The bytes of a blob's next slot; `slot` says what kind of one. A number that was tried is not
+// used again, nor is one that the other blobs say was there.
+Result<Bytes> FileStore::next_slot(Opened& in, size_t blob, Slot slot, ByteView data) const {
+  const size_t permanent = permanent_of(blob);
+  Place& place = in.places.at(blob);
+  auto raise = [](uint64_t& number, uint64_t to) { number = std::max(number, to); };
+  for (size_t i = 0; i < slot.goes_with.size(); ++i) {
+    const Place& dependent = in.places.at(permanent + 1 + i);
+    if (is_permanent(blob)) {
+      raise(place.goes_with.at(i), dependent.lowest);
+      raise(place.sequence, dependent.goes_with[0]);
+    } else if (permanent + 1 + i == blob) {
+      raise(place.goes_with[0], in.places.at(permanent).lowest);
+      raise(place.sequence, in.places.at(permanent).goes_with.at(i));
+    }
+  }
+  if (place.sequence == std::numeric_limits<uint64_t>::max()) {
     return used_up(file_.path());
   }
-  Slot slot{.epoch = in.header.epoch,
-            .blob = static_cast<uint8_t>(blob),
-            .sealed = !in.seal.empty(),
-            .removed = removed,
-            .writer = options_.writer,
-            .sequence = ++in.places.at(blob).sequence,
-            .length = static_cast<uint32_t>(data.size())};
+  slot.epoch = in.header.epoch;
+  slot.blob = static_cast<uint8_t>(blob);
+  slot.sealed = !in.seal.empty();
+  slot.writer = options_.writer;
+  slot.sequence = ++place.sequence;
+  slot.length = static_cast<uint32_t>(data.size());
+  slot.goes_with = place.goes_with;
   return encode_slot(slot, data, in.seal);
 }
 
 // Into the idle slot. Until it is durable the other one stays what it is.
-Result<void> FileStore::write_slot(size_t blob, bool removed, ByteView data) {
+Result<void> FileStore::write_new(size_t blob, bool removed, ByteView data) {
+  auto written = write_idle(blob, removed, false, data);
   auto& place = opened_->places.at(blob);
-  auto durable = settle(blob)
-                     .and_then([&] { return next_slot(*opened_, blob, removed, data); })
-                     .and_then([&](const Bytes& bytes) {
-                       return file_.write(slot_offset(blob, place.idle), bytes);
-                     })
-                     .and_then([&] { return make_durable(); });
-  if (durable) {
-    place.idle = 1 - place.idle;
+  if (written) {
+    place.filled = is_permanent(blob) && !removed && place.newest > 0;
+    place.newest = place.lowest = place.sequence;
     place.present = !removed;
-    place.settled = true;
+    place.sure = true;
   } else if (opened_->replaces) {
     opened_.reset();
   }
-  return durable;
+  return written;
 }
 
-// The first time: from now on the blob is not to be missed, whichever header is damaged.
+// Into the other slot as well: the first time, so that it has its space; and whenever what is there
+// shall not come back. The one that was written is on the disk before, whatever the options say.
+Result<void> FileStore::write_copy(size_t blob, bool removed, ByteView data) {
+  auto& place = opened_->places.at(blob);
+  if (place.filled) {
+    return {};
+  }
+  auto first = options_.sync == Sync::none ? file_.make_durable() : Result<void>();
+  auto written = first.and_then([&] { return write_idle(blob, removed, true, data); });
+  if (written) {
+    place.newest = place.sequence;
+    place.filled = true;
+  }
+  return written;
+}
+
+Result<void> FileStore::write_idle(size_t blob, bool removed, bool again, ByteView data) {
+  auto& place = opened_->places.at(blob);
+  auto bytes = next_slot(*opened_, blob, {.removed = removed, .again = again}, data);
+  auto used = bytes && removed ? used_of(blob, place.idle) : Result<size_t>(0);
+  if (!bytes || !used) {
+    return tl::unexpected(bytes ? used.error() : bytes.error());
+  }
+  bytes->resize(std::max(bytes->size(), *used));  // nothing is left of what was removed
+  auto written =
+      file_.write(slot_offset(blob, place.idle), *bytes).and_then([&] { return make_durable(); });
+  if (written) {
+    place.idle = 1 - place.idle;
+  }
+  return written;
+}
+
+// How far there is anything but zeroes.
+Result<size_t> FileStore::used_of(size_t blob, size_t slot) const {
+  return file_.read(slot_offset(blob, slot), kSlotSize).map([](Bytes bytes) {
+    while (!bytes.empty() && bytes.back() == std::byte{}) {
+      bytes.pop_back();
+    }
+    return bytes.size();
+  });
+}
+
+// The first time: from now on the blob is not to be missed, whichever header is damaged. One header
+// is on the disk while the other is written.
 Result<void> FileStore::mark_committed(size_t blob) {
   if (was_committed(opened_->header, blob)) {
     return {};
   }
+  const bool replaces = opened_->replaces;
   opened_->header.committed |= bit_of(blob);
   auto written = write_header(1 - opened_->copy).and_then([&] { return make_durable(); });
   if (written) {
-    written = opened_->replaces
-                  ? finish_turn()
-                  : write_header(1 - opened_->copy).and_then([&] { return make_durable(); });
+    written = replaces ? finish_turn()
+                       : write_header(1 - opened_->copy).and_then([&] { return make_durable(); });
   }
-  if (!written) {
+  if (!written && replaces) {
     opened_.reset();  // which header counts now is to be read again
+  } else if (!written) {
+    opened_->header.committed &= static_cast<uint16_t>(~bit_of(blob));
+    opened_->sure = false;
   }
   return written;
 }
@@ -385,37 +533,44 @@ Result<void> FileStore::make_durable() {
   return options_.sync == Sync::full ? file_.make_durable() : Result<void>();
 }
 
-// Before the first write: what was found may be in the kernel's memory alone, because whoever wrote
-// it was killed before its sync, or the sync was refused. It has to be durable before that is
-// overwritten which is. A flush alone is not enough: after one that failed, the kernel takes what
-// it has for written.
+// -- What is on the disk --
+
+// Before a slot is overwritten: what it stands for is on the disk. What was found may be in the
+// kernel's memory alone, because whoever wrote it was killed before its flush, or the flush failed:
+// then the kernel takes it for written, and no flush that comes later says otherwise.
 Result<void> FileStore::settle(size_t blob) {
-  auto& place = opened_->places.at(blob);
-  if (place.settled || opened_->replaces) {
+  auto places = std::span(opened_->places).subspan(permanent_of(blob), kBlobsOfATpm);
+  bool sure = std::ranges::all_of(places, [](const Place& it) { return it.sure || !it.newest; });
+  if (opened_->replaces || (opened_->sure && sure)) {
     return {};
   }
-  auto done = mend_headers().and_then([&] { return write_again(blob); }).and_then([&] {
-    return make_durable();
-  });
-  place.settled = done.has_value();
-  return done;
-}
-
-// The other header is damaged, or of the key before this one: a change of the key was interrupted
-// behind its turning point.
-Result<void> FileStore::mend_headers() {
-  if (opened_->headers_agree) {
-    return {};
+  if (opened_->header.version < kStateFileVersion) {
+    return change_key(copy_of(options_.key), Damaged::stay_damaged);
   }
-  auto mended =
-      write_header(1 - opened_->copy).and_then([&] { return file_.make_durable(); }).and_then([&] {
-        return wipe_other_slots();
-      });
-  opened_->headers_agree = mended.has_value();
-  return mended;
+  return settle_blobs(permanent_of(blob), kBlobsOfATpm);
 }
 
-Result<void> FileStore::write_again(size_t blob) {
+// All that the next slot will speak of, and the header. What is written is what is there, or what a
+// refused write had there: the one header or slot that may not be on the disk. Of the other one
+// nothing is lost, however this ends.
+Result<void> FileStore::settle_blobs(size_t first, size_t count) {
+  for (size_t blob = first; blob < first + count; ++blob) {
+    auto written = opened_->places.at(blob).sure ? Result<void>() : write_slot_again(blob);
+    if (!written) {
+      return written;
+    }
+  }
+  auto settled = write_header_again().and_then([&] { return make_durable(); });
+  if (!settled) {
+    return settled;
+  }
+  for (size_t blob = first; blob < first + count; ++blob) {
+    opened_->places.at(blob).sure = true;
+  }
+  return settle_headers();
+}
+
+Result<void> FileStore::write_slot_again(size_t blob) {
   auto found = find(blob);
   if (!found || !found->newest) {
     return found ? Result<void>() : tl::unexpected(found.error());
@@ -423,119 +578,45 @@ Result<void> FileStore::write_again(size_t blob) {
   return file_.write(slot_offset(blob, *found->newest), found->slots.at(*found->newest).bytes);
 }
 
-// -- Another key --
-
-Result<void> FileStore::rekey(SealingKey key) {
-  if (auto inside = look_inside(); !inside) {
-    return inside;
+Result<void> FileStore::write_header_again() {
+  if (opened_->sure) {
+    return {};
   }
-  auto rekeyed = begin_anew(key, opened_->header, opened_->copy);
-  if (!rekeyed) {
-    return tl::unexpected(rekeyed.error());
-  }
-  auto turned = file_.make_durable().and_then([&] { return copy_into(*rekeyed); }).and_then([&] {
-    return turn(std::move(*rekeyed));
-  });
-  if (!turned) {
-    return turned;
-  }
-  options_.key = std::move(key);
-  auto finished = finish_turn();
-  if (!finished) {
-    opened_.reset();  // which header counts now is to be read again
-  }
-  return finished;
+  auto header = encode_header(opened_->header, opened_->seal);
+  return header ? file_.write(opened_->copy * kHeaderCopy, *header)
+                : tl::unexpected(header.error());
 }
 
-// The turning point: until this header is durable, the old one with the old slots counts. If that
-// fails it may or may not have arrived: the old one is written above it.
-Result<void> FileStore::turn(Opened rekeyed) {
-  size_t copy = 1 - rekeyed.copy;
-  Opened before = std::exchange(*opened_, std::move(rekeyed));
-  auto turned = write_header(copy).and_then([&] { return file_.make_durable(); });
-  if (!turned) {
-    before.header.revision = opened_->header.revision;
-    for (auto& place : before.places) {
-      place.settled = false;
-    }
-    opened_ = std::move(before);
-    if (!write_header(copy)) {
-      opened_.reset();
+// The header that counts is on the disk: the other one comes to say the same. If that was damaged,
+// or of the key before this one, a change of the key was perhaps interrupted behind its turning
+// point.
+Result<void> FileStore::settle_headers() {
+  if (opened_->sure) {
+    return {};
+  }
+  bool all_slots = !opened_->headers_agree;
+  auto done = settle_size().and_then([&] { return write_header(1 - opened_->copy); });
+  done = done.and_then([&] { return file_.make_durable(); });
+  if (done && all_slots) {
+    done = finish_slots().and_then([&] { return file_.make_durable(); });
+    if (!done) {
+      opened_.reset();  // where everything is, is to be read again
+      return done;
     }
   }
-  return turned;
+  opened_->sure = done.has_value();
+  opened_->headers_agree = opened_->headers_agree || done.has_value();
+  return done;
 }
 
-// A file whose blobs are of another epoch than those that were there `after` that header.
-Result<FileStore::Opened> FileStore::begin_anew(const SealingKey& key, StateFileHeader after,
-                                                size_t copy) const {
-  auto epoch = new_epoch(after.epoch);
-  auto parameters = new_seal_parameters(key.kind);
-  if (!epoch || !parameters) {
-    return tl::unexpected(epoch ? parameters.error() : epoch.error());
+// A size that was set by a call that failed later may not be there either.
+Result<void> FileStore::settle_size() {
+  auto size = file_.size();
+  if (!size) {
+    return tl::unexpected(size.error());
   }
-  auto seal = Seal::derive(key, *parameters);
-  if (!seal) {
-    return tl::unexpected(seal.error());
-  }
-  after.epoch = *epoch;
-  after.seal = std::move(*parameters);
-  return Opened{std::move(after), copy, std::move(*seal), {}};
-}
-
-// Every blob into its idle slot, under the new key; the old header does not know those. The slots
-// are written to their end: what was there before may not be sealed.
-Result<void> FileStore::copy_into(Opened& rekeyed) {
-  for (size_t blob = 0; blob < kBlobs; ++blob) {
-    auto data = load(blob_name(blob));
-    if (!data && data.error().code != Errc::not_found) {
-      return tl::unexpected(data.error());
-    }
-    rekeyed.places.at(blob) = opened_->places.at(blob);
-    if (!data) {
-      rekeyed.header.committed &= static_cast<uint16_t>(~bit_of(blob));
-      continue;
-    }
-    auto bytes = next_slot(rekeyed, blob, false, *data);
-    if (!bytes) {
-      return tl::unexpected(bytes.error());
-    }
-    bytes->resize(kSlotSize);
-    size_t& idle = rekeyed.places.at(blob).idle;
-    if (auto written = file_.write(slot_offset(blob, idle), *bytes); !written) {
-      return written;
-    }
-    idle = 1 - idle;
-  }
-  return file_.make_durable();
-}
-
-// After the turning point: the other header says the same, and what lay there before it goes.
-Result<void> FileStore::finish_turn() {
-  opened_->replaces = false;
-  return write_header(1 - opened_->copy).and_then([&] { return wipe_other_slots(); }).and_then([&] {
-    return file_.make_durable();
-  });
-}
-
-Result<void> FileStore::wipe_other_slots() {
-  const Bytes zeroes(kSlotSize);
-  for (size_t blob = 0; blob < kBlobs; ++blob) {
-    auto found = scan(blob, opened_->header.epoch);
-    if (!found) {
-      return tl::unexpected(found.error());
-    }
-    for (size_t slot = 0; slot < kSlotsPerBlob; ++slot) {
-      auto condition = found->slots.at(slot).condition;
-      if (condition != SlotCondition::elsewhere && condition != SlotCondition::damaged) {
-        continue;
-      }
-      if (auto wiped = file_.write(slot_offset(blob, slot), zeroes); !wiped) {
-        return wiped;
-      }
-    }
-  }
-  return {};
+  bool longer = file_.is_block_device() || *size > kStateFileSize;
+  return longer ? Result<void>() : file_.resize(kStateFileSize);
 }
 
 }  // namespace vtpm

@@ -17,6 +17,8 @@ constexpr size_t kSaltInSlot = 32;
 namespace flag {
 constexpr uint8_t kSealed = 1;
 constexpr uint8_t kRemoved = 2;
+constexpr uint8_t kGoesWith = 4;  // from version 2 on always
+constexpr uint8_t kAgain = 8;
 }  // namespace flag
 
 constexpr uint8_t kNotSealed = 0;
@@ -30,14 +32,18 @@ tl::unexpected<Error> damaged(const std::string& what) {
   return failure(Errc::corrupt, what);
 }
 
+uint8_t flags_of(const Slot& slot) {
+  return static_cast<uint8_t>(flag::kGoesWith | (slot.sealed ? flag::kSealed : 0) |
+                              (slot.removed ? flag::kRemoved : 0) |
+                              (slot.again ? flag::kAgain : 0));
+}
+
 Bytes slot_start(const Slot& slot, ByteView salt) {
-  auto flags =
-      static_cast<uint8_t>((slot.sealed ? flag::kSealed : 0) | (slot.removed ? flag::kRemoved : 0));
   return BigEndianWriter()
       .bytes(as_bytes(kSlotMagic))
       .u32(slot.epoch)
       .u8(slot.blob)
-      .u8(flags)
+      .u8(flags_of(slot))
       .u16(0)
       .u32(slot.writer)
       .u64(slot.sequence)
@@ -47,9 +53,18 @@ Bytes slot_start(const Slot& slot, ByteView salt) {
       .take();
 }
 
+Bytes slot_end(const Slot& slot) {
+  return BigEndianWriter().u64(slot.goes_with[0]).u64(slot.goes_with[1]).take();
+}
+
 // The checksum of a slot: everything but itself.
-Result<Bytes> slot_sum(ByteView before_sum, ByteView data) {
-  return sha256(BigEndianWriter().bytes(before_sum).bytes(data).take());
+Result<Bytes> slot_sum(ByteView before_sum, ByteView after_sum) {
+  return sha256(BigEndianWriter().bytes(before_sum).bytes(after_sum).take());
+}
+
+// What the seal covers besides the data: both parts of the header that are not about the seal.
+Bytes associated_with(ByteView start, ByteView end) {
+  return BigEndianWriter().bytes(start).bytes(end).take();
 }
 
 bool is_possible(const SealParameters& seal, uint8_t cipher) {
@@ -98,8 +113,8 @@ bool has_state_file_magic(ByteView bytes) {
 Result<Bytes> encode_header(const StateFileHeader& header, const Seal& seal) {
   Bytes start = BigEndianWriter()
                     .bytes(as_bytes(kMagic))
-                    .u16(kStateFileVersion)
-                    .u16(kStateFileVersion)
+                    .u16(header.version)
+                    .u16(header.oldest_reader)
                     .u32(kSlotSize)
                     .u64(header.revision)
                     .u32(header.epoch)
@@ -126,10 +141,10 @@ Result<Bytes> encode_header(const StateFileHeader& header, const Seal& seal) {
 Result<StateFileHeader> decode_header(ByteView bytes) {
   BigEndianReader reader(bytes);
   bool magic = has_state_file_magic(reader.bytes(kMagic.size()));
-  reader.u16();
-  uint16_t min_version = reader.u16();
-  uint32_t slot_size = reader.u32();
   StateFileHeader header;
+  header.version = reader.u16();
+  header.oldest_reader = reader.u16();
+  uint32_t slot_size = reader.u32();
   header.revision = reader.u64();
   header.epoch = reader.u32();
   header.committed = reader.u16();
@@ -150,11 +165,11 @@ Result<StateFileHeader> decode_header(ByteView bytes) {
   if (!std::ranges::equal(*expected, sum)) {
     return damaged("the header's checksum does not fit");
   }
-  if (min_version > kStateFileVersion) {
-    return failure(Errc::unsupported, "it is in format version " + std::to_string(min_version) +
-                                          "; this build reads version " +
-                                          std::to_string(kStateFileVersion) +
-                                          ". A newer vtpmd is needed");
+  if (header.oldest_reader > kStateFileVersion) {
+    return failure(Errc::unsupported,
+                   "it is in format version " + std::to_string(header.oldest_reader) +
+                       "; this build reads version " + std::to_string(kStateFileVersion) +
+                       ". A newer vtpmd is needed");
   }
   if (slot_size != kSlotSize || !is_possible(header.seal, cipher)) {
     return failure(Errc::unsupported, "its header asks for what this build does not have");
@@ -176,17 +191,19 @@ Result<Bytes> encode_slot(const Slot& slot, ByteView data, const Seal& seal) {
     return salt;
   }
   Bytes start = slot_start(slot, *salt);
+  Bytes end = slot_end(slot);
   auto sealed = seal.empty() ? Result<Sealed>({Bytes(data.begin(), data.end()), zeroes(kGcmTag)})
-                             : seal.close(*salt, start, data);
+                             : seal.close(*salt, associated_with(start, end), data);
   if (!sealed) {
     return tl::unexpected(sealed.error());
   }
   Bytes before_sum = BigEndianWriter().bytes(start).bytes(sealed->tag).take();
-  auto sum = slot_sum(before_sum, sealed->ciphertext);
+  Bytes after_sum = BigEndianWriter().bytes(end).bytes(sealed->ciphertext).take();
+  auto sum = slot_sum(before_sum, after_sum);
   if (!sum) {
     return sum;
   }
-  return BigEndianWriter().bytes(before_sum).bytes(*sum).bytes(sealed->ciphertext).take();
+  return BigEndianWriter().bytes(before_sum).bytes(*sum).bytes(after_sum).take();
 }
 
 Result<Slot> decode_slot_header(ByteView bytes) {
@@ -199,13 +216,22 @@ Result<Slot> decode_slot_header(ByteView bytes) {
   reader.u16();
   slot.sealed = (flags & flag::kSealed) != 0;
   slot.removed = (flags & flag::kRemoved) != 0;
+  slot.again = (flags & flag::kAgain) != 0;
+  slot.of_version_1 = (flags & flag::kGoesWith) == 0;
   slot.writer = reader.u32();
   slot.sequence = reader.u64();
   slot.length = reader.u32();
   if (!reader.ok() || !magic) {
     return damaged("it does not begin as a slot");
   }
-  if (slot.length > kLargestData) {
+  reader.bytes(sizeof(uint32_t) + kSealSalt + kGcmTag + kSha256Size);
+  if (!slot.of_version_1) {
+    slot.goes_with = {reader.u64(), reader.u64()};
+  }
+  if (!reader.ok()) {
+    return damaged("it is cut off");
+  }
+  if (slot.length > kSlotSize - header_size(slot)) {
     return damaged("its length is impossible");
   }
   return slot;
@@ -216,10 +242,10 @@ Result<Slot> decode_slot(ByteView bytes) {
   if (!slot) {
     return slot;
   }
-  if (bytes.size() != kSlotHeader + slot->length) {
+  if (bytes.size() != header_size(*slot) + slot->length) {
     return damaged("it is cut off");
   }
-  auto sum = slot_sum(bytes.first(kSlotBeforeSum), bytes.subspan(kSlotHeader));
+  auto sum = slot_sum(bytes.first(kSlotBeforeSum), bytes.subspan(kSlotHeader1));
   if (!sum) {
     return tl::unexpected(sum.error());
   }
@@ -230,7 +256,7 @@ Result<Slot> decode_slot(ByteView bytes) {
 }
 
 Result<Bytes> open_slot(ByteView bytes, const Slot& slot, const Seal& seal) {
-  ByteView data = bytes.subspan(kSlotHeader);
+  ByteView data = bytes.subspan(header_size(slot));
   if (slot.sealed == seal.empty()) {
     return damaged(slot.sealed ? "it is sealed, and the file is not"
                                : "it is not sealed, and the file is");
@@ -238,8 +264,10 @@ Result<Bytes> open_slot(ByteView bytes, const Slot& slot, const Seal& seal) {
   if (!slot.sealed) {
     return Bytes(data.begin(), data.end());
   }
+  ByteView end = bytes.subspan(kSlotHeader1, header_size(slot) - kSlotHeader1);
   return seal
-      .open(bytes.subspan(kSaltInSlot, kSealSalt), bytes.first(kSlotBeforeTag), data,
+      .open(bytes.subspan(kSaltInSlot, kSealSalt),
+            associated_with(bytes.first(kSlotBeforeTag), end), data,
             bytes.subspan(kSlotBeforeTag, kGcmTag))
       .map_error([](Error error) {
         error.message = "it was altered: " + error.message;

@@ -18,7 +18,8 @@
 
 namespace vtpm {
 
-inline constexpr uint16_t kStateFileVersion = 1;  // of the format
+// Of the format. Version 1 is read; what is written is version 2, under an epoch of its own.
+inline constexpr uint16_t kStateFileVersion = 2;
 
 // -- Layout, in bytes --
 
@@ -43,6 +44,8 @@ constexpr size_t slot_offset(size_t blob, size_t slot) {
 // -- Header --
 
 struct StateFileHeader {
+  uint16_t version = kStateFileVersion;
+  uint16_t oldest_reader = kStateFileVersion;
   uint64_t revision = 0;   // of two good copies the higher one counts
   uint32_t epoch = 0;      // what carries another one belongs to another key
   uint16_t committed = 0;  // a bit for each blob that was stored: it is not to be missed
@@ -67,14 +70,25 @@ struct Slot {
   uint32_t epoch = 0;
   uint8_t blob = 0;
   bool sealed = false;
-  bool removed = false;   // says that there is no such blob any more
-  uint32_t writer = 0;    // libtpms' version: major << 16 | minor << 8 | micro
-  uint64_t sequence = 0;  // of two good slots the higher one counts
-  uint32_t length = 0;    // of the data
+  bool removed = false;       // says that there is no such blob any more
+  bool again = false;         // the same as the other slot has under the number before
+  uint32_t writer = 0;        // libtpms' version: major << 16 | minor << 8 | micro
+  uint64_t sequence = 0;      // of two good slots the higher one counts
+  uint32_t length = 0;        // of the data
+  bool of_version_1 = false;  // read only: has no `goes_with`
+  // The lowest numbers that the TPM's other blobs may have beside this one. In a permanent blob's
+  // slot: of the volatile blob and of the savestate; in theirs: of the permanent blob, and 0.
+  std::array<uint64_t, 2> goes_with{};
 };
 
-inline constexpr size_t kSlotHeader = 112;
+inline constexpr size_t kSlotHeader = 128;
+inline constexpr size_t kSlotHeader1 = 112;  // of version 1
 inline constexpr size_t kLargestData = kSlotSize - kSlotHeader;
+
+// Where the data begins.
+constexpr size_t header_size(const Slot& slot) {
+  return slot.of_version_1 ? kSlotHeader1 : kSlotHeader;
+}
 
 // A whole slot with `data`, which has slot.length bytes. An empty seal: not sealed.
 Result<Bytes> encode_slot(const Slot& slot, ByteView data, const Seal& seal);

@@ -76,7 +76,7 @@ SlotScan scan_slot(const StorageFile& file, size_t blob, size_t slot, uint32_t e
   if (!header) {
     return damaged(header.error().message);
   }
-  auto bytes = file.read(offset, kSlotHeader + header->length);
+  auto bytes = file.read(offset, header_size(*header) + header->length);
   if (!bytes) {
     return unreadable(bytes.error().message);
   }

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <memory>
+
 namespace vtpm {
 namespace {
 
@@ -126,9 +129,9 @@ Result<Bytes> StorageFile::read(uint64_t offset, size_t size) const {
   Bytes bytes(size);
   size_t done = 0;
   while (done < size) {
+    auto rest = std::span(bytes).subspan(done);
     ssize_t got = until_not_interrupted([&] {
-      return pread(file_.get(), bytes.data() + done, size - done,
-                   static_cast<off_t>(offset + done));
+      return locked_ ? read_direct(rest, offset + done) : read_cached(rest, offset + done);
     });
     if (got < 0) {
       return failed_to("read", path_);
@@ -140,6 +143,40 @@ Result<Bytes> StorageFile::read(uint64_t offset, size_t size) const {
   }
   bytes.resize(done);
   return bytes;
+}
+
+ssize_t StorageFile::read_cached(std::span<std::byte> into, uint64_t offset) const {
+  return pread(file_.get(), into.data(), into.size(), static_cast<off_t>(offset));
+}
+
+// Disks want offset, size and memory in multiples of their blocks. A file system that cannot do it
+// says so at once, or (some of FUSE's) at the read: its cache is all there is then.
+ssize_t StorageFile::read_direct(std::span<std::byte> into, uint64_t offset) const {
+  constexpr size_t kBlock = 4096;
+  const int flags = fcntl(file_.get(), F_GETFL);
+  if (flags < 0 || fcntl(file_.get(), F_SETFL, flags | O_DIRECT) != 0) {
+    return read_cached(into, offset);
+  }
+  const size_t within = offset % kBlock;
+  const size_t size = (within + into.size() + kBlock - 1) / kBlock * kBlock;
+  Bytes blocks(size + kBlock);
+  void* start = blocks.data();
+  size_t space = blocks.size();
+  std::align(kBlock, size, start, space);
+  ssize_t got = pread(file_.get(), start, size, static_cast<off_t>(offset - within));
+  const int error = errno;
+  fcntl(file_.get(), F_SETFL, flags);
+  if (got < 0 && error == EINVAL) {
+    return read_cached(into, offset);
+  }
+  errno = error;
+  if (got < 0) {
+    return got;
+  }
+  const auto all = static_cast<size_t>(got);
+  const size_t count = all > within ? std::min(all - within, into.size()) : 0;
+  std::copy_n(static_cast<const std::byte*>(start) + within, count, into.begin());
+  return static_cast<ssize_t>(count);
 }
 
 Result<void> StorageFile::write(uint64_t offset, ByteView bytes) {

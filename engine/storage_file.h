@@ -5,6 +5,9 @@
 // (/dev/disk/by-id). A file that was removed or replaced under its name is not written any more:
 // nobody would find what was written.
 //
+// While it is locked it is read past the kernel's cache (O_DIRECT), where the file system can do
+// that: another host may have written what both share, and what a flush lost is in the cache still.
+//
 // The lock is an open-file-description lock, so it lives and dies with this object; a block device
 // is also claimed (O_EXCL), which keeps mkfs and mount away.
 //
@@ -13,6 +16,9 @@
 // cannot be read is never not_found. Calls that a signal interrupts are taken up again.
 #pragma once
 
+#include <sys/types.h>
+
+#include <span>
 #include <string>
 
 #include "engine/bytes.h"
@@ -55,6 +61,9 @@ class StorageFile {
  private:
   StorageFile(std::string path, FileDescriptor file, Access access, bool block_device);
 
+  // Both: the bytes from `offset` on, or what there is of them, from one call.
+  [[nodiscard]] ssize_t read_cached(std::span<std::byte> into, uint64_t offset) const;
+  [[nodiscard]] ssize_t read_direct(std::span<std::byte> into, uint64_t offset) const;
   [[nodiscard]] Result<void> check_still_there() const;
   [[nodiscard]] bool has_its_name() const;
   [[nodiscard]] Result<void> lock_this();

@@ -55,6 +55,12 @@ void add_seal(Report& report, const SealParameters& seal) {
   }
 }
 
+// Of what cannot be read no version is told.
+std::string version_in_words(const HeaderScan& scan) {
+  return scan.formatting == Formatting::good ? ", version " + std::to_string(scan.header.version)
+                                             : "";
+}
+
 void add_header(Report& report, const HeaderScan& scan) {
   if (scan.formatting == Formatting::damaged || scan.formatting == Formatting::newer) {
     bool newer = scan.formatting == Formatting::newer;
@@ -62,7 +68,7 @@ void add_header(Report& report, const HeaderScan& scan) {
                (newer ? "newer: " : "damaged in either copy: ") + scan.reason);
     return;
   }
-  report.add_quietly("version", uint64_t{kStateFileVersion});
+  report.add_quietly("version", uint64_t{scan.header.version});
   add_seal(report, scan.header.seal);
   report.add("key_epoch", in_hex(scan.header.epoch))
       .add("header", scan.other_is_good ? "good" : "one copy damaged",
@@ -90,7 +96,8 @@ std::string condition_of(const BlobScan& scan, size_t slot) {
   if (scan.newest == slot) {
     return here.slot.removed ? "good: says that it was removed" : "good";
   }
-  return "older";
+  const Slot& newest = scan.slots.at(*scan.newest).slot;
+  return newest.again && here.slot.sequence + 1 == newest.sequence ? "the same" : "older";
 }
 
 void add_blob(StateInspection& found, BlobName name, const BlobScan& scan) {
@@ -139,7 +146,7 @@ Result<StateInspection> inspect_file(const Location& location) {
   }
   StateInspection found;
   found.whole.add("location", location.text())
-      .add("format", "file", "state file of vtpmd, version " + std::to_string(kStateFileVersion));
+      .add("format", "file", "state file of vtpmd" + version_in_words(*header));
   found.sealed = header->header.seal.kind != KeyKind::none;
   found.key_epoch = in_hex(header->header.epoch);
   add_header(found.whole, *header);

@@ -84,6 +84,7 @@ ssize_t __real_pwrite(int fd, const void* data, size_t size, off_t offset);
 int __real_ftruncate(int fd, off_t size);
 int __real_fdatasync(int fd);
 int __real_renameat(int from_directory, const char* from, int to_directory, const char* to);
+int __real_fcntl(int fd, int command, ...);
 int __real_unlinkat(int directory, const char* path, int flags);
 
 // As the C library declares it, but with the mode that its callers pass whenever it matters.
@@ -176,6 +177,16 @@ int __wrap_renameat(int from_directory, const char* from, int to_directory, cons
         vtpm::DirectoryChange::Kind::rename, vtpm::last_name(to), vtpm::last_name(from), 0, {}});
   }
   return result;
+}
+
+// Reading past the cache would wait for the disk to take what was written.
+int __wrap_fcntl(int fd, int command, void* argument) {
+  const auto flags = reinterpret_cast<intptr_t>(argument);  // NOLINT: as the kernel takes it
+  if (vtpm::keeps_the_disk() && command == F_SETFL && (flags & O_DIRECT) != 0) {
+    errno = EINVAL;
+    return -1;
+  }
+  return __real_fcntl(fd, command, argument);
 }
 
 // Only watched: a leftover that cannot be removed is nobody's failure.

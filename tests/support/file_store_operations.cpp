@@ -97,7 +97,9 @@ std::vector<FileStoreOperation> operations_with(char key, const std::string& suf
        .run = storing("new"),
        .before = "not there",
        .after = "new",
-       .other = "other"},
+       .other = "other",
+       .key_after = key,
+       .reserving_calls = 2},
       {.name = "Remove" + suffix,
        .key = key,
        .prepare = with("old"),
@@ -115,7 +117,9 @@ FileStoreOperation first_store(char key, const std::string& suffix) {
           .run = storing("new"),
           .before = "not there",
           .after = "new",
-          .other = "not there"};
+          .other = "not there",
+          .key_after = key,
+          .reserving_calls = 2};
 }
 
 FileStoreOperation replacing(const std::string& what, char key, const Prepare& prepare) {

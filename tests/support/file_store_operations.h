@@ -38,6 +38,8 @@ struct FileStoreOperation {
   std::string after;   // the subject's afterwards
   std::string other;   // of the other blob, which nothing touches
   char key_after = key;
+  // The last calls, which fail at no cost: they fill the other slot so that it has its space.
+  size_t reserving_calls = 0;
 
   friend std::ostream& operator<<(std::ostream& out, const FileStoreOperation& operation) {
     return out << operation.name;

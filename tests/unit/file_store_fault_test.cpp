@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "tests/support/file_faults.h"
 #include "tests/support/file_store_operations.h"
@@ -81,6 +82,11 @@ std::vector<Attempt> attempts_at_every_point(int error_number,
   return attempts;
 }
 
+std::span<const Attempt> those_that_count(const std::vector<Attempt>& attempts,
+                                          const FileStoreOperation& operation) {
+  return std::span(attempts).first(attempts.size() - operation.reserving_calls);
+}
+
 // The other blob of a file that was unreadable is refused until the file begins anew.
 auto is_the_other_of(const FileStoreOperation& operation) {
   return AnyOf(operation.other, StartsWith(operation.before));
@@ -106,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(Operations, FileStoreFault, testing::ValuesIn(file_stor
 
 TEST_P(FileStoreFault, AtEveryPoint_IsAnIoErrorThatNamesReasonAndPath) {
   for (int reason : kReasons) {
-    for (const Attempt& attempt : attempts_at_every_point(reason, GetParam())) {
+    auto attempts = attempts_at_every_point(reason, GetParam());
+    for (const Attempt& attempt : those_that_count(attempts, GetParam())) {
       SCOPED_TRACE(attempt.where);
       ASSERT_FALSE(attempt.outcome.has_value());
       EXPECT_EQ(attempt.outcome.error().code, Errc::io);
@@ -123,6 +130,17 @@ TEST_P(FileStoreFault, AtEveryPoint_TheOldOrTheNewStateIsThere) {
     EXPECT_THAT(attempt.afterwards, AnyOf(StartsWith(GetParam().before), GetParam().after));
     EXPECT_THAT(attempt.other, AnyOf(GetParam().other, StartsWith("refused: ")));
     EXPECT_THAT(attempt.other, is_the_other_of(GetParam()));
+  }
+}
+
+// A disk that is full has no space for the other slot; what is stored is stored.
+TEST_P(FileStoreFault, WhereOnlySpaceIsReserved_CostsNothing) {
+  auto attempts = attempts_at_every_point(ENOSPC, GetParam());
+
+  for (const Attempt& attempt : std::span(attempts).last(GetParam().reserving_calls)) {
+    SCOPED_TRACE(attempt.where);
+    EXPECT_TRUE(attempt.outcome.has_value());
+    EXPECT_EQ(attempt.afterwards, GetParam().after);
   }
 }
 

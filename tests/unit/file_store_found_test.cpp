@@ -109,8 +109,8 @@ TEST(FileStoreFound, NewerHeaderBesideAnOldOne_IsRefused) {
   must(open_file_store(path, '-')->store(kSubject, blob_of("old")));
   Bytes header =
       encode_header({.revision = 99, .epoch = 1, .committed = 1, .seal = {}}, Seal()).value();
-  header[9] = std::byte{2};
-  header[11] = std::byte{2};
+  header[9] = std::byte{3};
+  header[11] = std::byte{3};
   Bytes sum = sha256(ByteView(header).first(100)).value();
   std::ranges::copy(sum, header.begin() + 100);
   {

@@ -23,7 +23,8 @@ Slot some_slot() {
           .removed = false,
           .writer = 0x00000902,
           .sequence = 7,
-          .length = 5};
+          .length = 5,
+          .goes_with = {3, 0}};
 }
 
 Seal some_seal() {
@@ -41,7 +42,7 @@ TEST(StateFileLayout, IsAsDocumented) {
   EXPECT_EQ(slot_offset(0, 0), 8192u);
   EXPECT_EQ(slot_offset(0, 1), 270336u);
   EXPECT_EQ(slot_offset(3, 0), 1581056u);
-  EXPECT_EQ(kLargestData, 262032u);
+  EXPECT_EQ(kLargestData, 262016u);
 }
 
 TEST(StateFileLayout, EveryBlobHasItsNumber) {
@@ -56,10 +57,10 @@ TEST(StateFileLayout, EveryBlobHasItsNumber) {
 TEST(StateFileHeaderBytes, AreAsDocumented) {
   EXPECT_EQ(
       encode_header(some_header(), {}).value(),
-      hex("7674706d66696c65 0001 0001 00040000 0000000000000003 01020304 0001 00 00 00 00 0000"
+      hex("7674706d66696c65 0002 0002 00040000 0000000000000003 01020304 0001 00 00 00 00 0000"
           "0000000000000000000000000000000000000000000000000000000000000000"
           "0000000000000000000000000000000000000000000000000000000000000000"
-          "8a1a0dc5a178c823cd21a29aa4d259f58f6bac2df5fa7daf01fded77144ced86"));
+          "89ac3183999fc6071f388130c26d988259c234ba17857ccd04b855dcea465767"));
 }
 
 TEST(StateFileHeaderBytes, AreReadAsTheyWereWritten) {
@@ -103,14 +104,27 @@ Bytes with_field(size_t offset, ByteView value) {
 }
 
 TEST(StateFileHeaderBytes, OfANewerFormat_AreUnsupportedAndSaySo) {
-  auto newer = decode_header(with_field(10, hex("0002")));
+  auto newer = decode_header(with_field(10, hex("0003")));
 
   EXPECT_EQ(newer.error().code, Errc::unsupported);
-  EXPECT_THAT(newer.error().message, HasSubstr("format version 2"));
+  EXPECT_THAT(newer.error().message, HasSubstr("format version 3"));
 }
 
 TEST(StateFileHeaderBytes, OfANewerVersionThatThisOneCanRead_AreRead) {
-  EXPECT_TRUE(decode_header(with_field(8, hex("0002"))).has_value());
+  EXPECT_TRUE(decode_header(with_field(8, hex("0003"))).has_value());
+}
+
+TEST(StateFileHeaderBytes, OfVersion1_AreReadAndWrittenAsTheyWere) {
+  Bytes bytes =
+      hex("7674706d66696c65 0001 0001 00040000 0000000000000003 01020304 0001 00 00 00 00 0000"
+          "0000000000000000000000000000000000000000000000000000000000000000"
+          "0000000000000000000000000000000000000000000000000000000000000000"
+          "8a1a0dc5a178c823cd21a29aa4d259f58f6bac2df5fa7daf01fded77144ced86");
+
+  auto header = decode_header(bytes).value();
+
+  EXPECT_EQ(header.version, 1);
+  EXPECT_EQ(encode_header(header, {}).value(), bytes);
 }
 
 TEST(StateFileHeaderBytes, WithWhatThisBuildLacks_AreUnsupported) {
@@ -136,10 +150,11 @@ TEST(StateFileHeaderBytes, Sealed_AreAuthenticForTheirSealAlone) {
 
 TEST(SlotBytes, AreAsDocumented) {
   EXPECT_EQ(encode_slot(some_slot(), kData, {}).value(),
-            hex("736c6f74 01020304 00 00 0000 00000902 0000000000000007 00000005 00000000"
+            hex("736c6f74 01020304 00 04 0000 00000902 0000000000000007 00000005 00000000"
                 "0000000000000000000000000000000000000000000000000000000000000000"
                 "00000000000000000000000000000000"
-                "c0f6efe6b71d45c4161c2f82d7f21ac42d4e3fa0955dbac2c74866b736fecf1a"
+                "5d696bbc202505378beb9d65af90ab57dacae921fd56d9609b5fad73d02b7385"
+                "0000000000000003 0000000000000000"
                 "deadbeef01"));
 }
 
@@ -152,6 +167,24 @@ TEST(SlotBytes, AreReadAsTheyWereWritten) {
   EXPECT_EQ(slot.sequence, 7u);
   EXPECT_EQ(slot.writer, 0x902u);
   EXPECT_FALSE(slot.removed);
+  EXPECT_FALSE(slot.again);
+  EXPECT_EQ(slot.goes_with, some_slot().goes_with);
+  EXPECT_EQ(open_slot(bytes, slot, {}).value(), kData);
+}
+
+// What version 1 wrote: the worked example of then.
+TEST(SlotBytes, OfVersion1_AreRead) {
+  Bytes bytes =
+      hex("736c6f74 01020304 00 00 0000 00000902 0000000000000007 00000005 00000000"
+          "0000000000000000000000000000000000000000000000000000000000000000"
+          "00000000000000000000000000000000"
+          "c0f6efe6b71d45c4161c2f82d7f21ac42d4e3fa0955dbac2c74866b736fecf1a"
+          "deadbeef01");
+
+  auto slot = decode_slot(bytes).value();
+
+  EXPECT_TRUE(slot.of_version_1);
+  EXPECT_EQ(slot.sequence, 7u);
   EXPECT_EQ(open_slot(bytes, slot, {}).value(), kData);
 }
 
@@ -187,7 +220,7 @@ TEST(SlotBytes, SealedAndAltered_DoNotOpen) {
   slot.sealed = true;
   Bytes bytes = encode_slot(slot, kData, some_seal()).value();
 
-  for (size_t offset : {4u, 8u, 12u, 16u, 24u, 32u, 64u, 112u}) {
+  for (size_t offset : {4u, 8u, 12u, 16u, 24u, 32u, 64u, 112u, 120u, 128u}) {
     EXPECT_EQ(open_slot(with_flipped_bit(bytes, offset * 8), slot, some_seal()).error().code,
               Errc::corrupt)
         << offset;

@@ -90,7 +90,7 @@ TEST_F(StorageVerb, Inspect_TellsOfEveryBlob) {
   auto json = inspected(file_);
 
   EXPECT_EQ(json["format"], "file");
-  EXPECT_EQ(json["version"], 1);
+  EXPECT_EQ(json["version"], 2);
   EXPECT_EQ(json["sealed"], "no");
   EXPECT_EQ(json["size"], kStateFileSize);
   ASSERT_EQ(json["blobs"].size(), 1u);
@@ -98,9 +98,15 @@ TEST_F(StorageVerb, Inspect_TellsOfEveryBlob) {
   EXPECT_EQ(blob["tpm"], "2.0");
   EXPECT_EQ(blob["kind"], "permanent");
   EXPECT_EQ(blob["bytes"], 3);
-  EXPECT_EQ(blob["sequence"], 2);
+  EXPECT_EQ(blob["sequence"], 3);
   EXPECT_EQ(blob["writer"], "-");
-  EXPECT_EQ(blob["copies"], nlohmann::json({"older", "good"}));
+  EXPECT_EQ(blob["copies"], nlohmann::json({"good", "older"}));
+}
+
+TEST_F(StorageVerb, InspectOfABlobThatWasStoredOnce_ShowsThatBothCopiesHaveIt) {
+  put(file_, kPermanent, hex("0102"));
+
+  EXPECT_EQ(inspected(file_)["blobs"][0]["copies"], nlohmann::json({"the same", "good"}));
 }
 
 TEST_F(StorageVerb, InspectOfAWriter_IsLibtpmsVersion) {
@@ -289,6 +295,7 @@ TEST_F(StorageVerb, RekeyOfARunningTpmsState_SaysHowToEndIt) {
 TEST_F(StorageVerb, RekeyThatFailsInTheMiddle_SaysHowToTellWhichKeyHolds) {
   put(file_, kPermanent, hex("0102"));
   damage(slot_offset(0, 0) + 40);
+  damage(slot_offset(0, 1) + 40);
 
   EXPECT_EQ(state({"rekey", file_, "--new-key", key_}), 1);
   EXPECT_THAT(err_.str(), HasSubstr("vtpmctl state inspect"));
