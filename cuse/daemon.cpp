@@ -367,10 +367,15 @@ Result<void> verdict_on(EndReason reason) {
   return {};
 }
 
-// A new TPM, powered on once so that it is stored; made by and for the user that will serve it.
+// A new TPM, powered on once so that it is stored; made by and for the user that will serve it. A
+// state that is there already is read in the sandbox, as by a daemon: whoever wrote it may be
+// hostile.
 Result<void> make_state(Options options) {
   options.state.create = CreateState::if_missing;
   options.state.wait = false;
+  if (auto possible = load_crypto(); !possible) {
+    return possible;
+  }
   auto keys = read_state_keys(key_form(options.state.location.format), options.key);
   if (!keys) {
     return tl::unexpected(keys.error());
@@ -381,12 +386,12 @@ Result<void> make_state(Options options) {
   if (!store) {
     return tl::unexpected(store.error());
   }
-  if (auto dropped = drop_privileges(options.run_as); !dropped) {
-    return dropped;
-  }
   auto engine = LibtpmsEngine::create({options.tpm, true, options.profile}, **store);
   if (!engine) {
     return tl::unexpected(engine.error());
+  }
+  if (auto inside = lock_in(options); !inside) {
+    return inside;
   }
   RealBackoff backoff;
   VirtualTpm tpm(**engine, **store, backoff);

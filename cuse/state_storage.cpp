@@ -49,7 +49,12 @@ Result<void> make_for(const RunAs& owner, const StateLocation& wanted) {
     return {};
   }
   if (!made || fchown(made.get(), owner.user, owner.group) != 0 || fsync(parent.get()) != 0) {
-    return system_failure("cannot make " + wanted.path + " for " + owner.name, errno);
+    auto failed = system_failure("cannot make " + wanted.path + " for " + owner.name, errno);
+    if (made) {  // the next try makes it, and its name, anew
+      unlinkat(parent.get(), absolute.filename().c_str(),
+               wanted.format == StateFormat::file ? 0 : AT_REMOVEDIR);
+    }
+    return failed;
   }
   return {};
 }

@@ -71,7 +71,11 @@ Result<void> sync_parent(const std::string& path) {
 
 Result<void> make_directory(const std::string& path) {
   if (mkdir(path.c_str(), S_IRWXU) == 0) {
-    return sync_parent(path);
+    auto durable = sync_parent(path);
+    if (!durable) {
+      ::rmdir(path.c_str());  // the next try makes it, and its name, anew
+    }
+    return durable;
   }
   if (errno == EEXIST) {
     return {};
@@ -178,18 +182,38 @@ Result<void> DirStore::write_durably(const std::string& file, ByteView content) 
   if (renameat(directory_.get(), temporary.c_str(), directory_.get(), file.c_str()) != 0) {
     return system_failure("cannot rename " + temporary, errno);
   }
-  return make_durable(directory_.get(), "the directory");
+  return make_names_durable();
 }
 
 Result<void> DirStore::remove(BlobName name) {
   std::string file = swtpm_file_name(name);
   if (unlinkat(directory_.get(), file.c_str(), 0) == 0) {
-    return make_durable(directory_.get(), "the directory");
+    return make_names_durable();
   }
   if (errno == ENOENT) {
-    return {};
+    return names_sure_ ? Result<void>() : make_absence_durable(file);
   }
   return system_failure("cannot remove " + in_directory(file), errno);
+}
+
+Result<void> DirStore::make_names_durable() {
+  auto durable = make_durable(directory_.get(), "the directory");
+  names_sure_ = durable.has_value();
+  return durable;
+}
+
+// It may have been removed by a call whose fsync failed: the kernel takes the directory for written
+// then, and writes it again only when it changes.
+Result<void> DirStore::make_absence_durable(const std::string& file) {
+  std::string temporary = temporary_name(file);
+  unlinkat(directory_.get(), temporary.c_str(), 0);
+  FileDescriptor made(openat(directory_.get(), temporary.c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                             S_IRUSR | S_IWUSR));
+  if (!made || unlinkat(directory_.get(), temporary.c_str(), 0) != 0) {
+    return system_failure("cannot make durable that there is no " + in_directory(file), errno);
+  }
+  return make_names_durable();
 }
 
 Result<void> DirStore::make_durable(int fd, const std::string& what) {
@@ -224,6 +248,7 @@ Result<void> DirStore::lock() {
     static_cast<void>(write_all(fd.get(), as_bytes(pid)));
   }
   lock_ = std::move(fd);
+  names_sure_ = false;  // somebody else may have changed them
   return {};
 }
 

@@ -6,8 +6,9 @@
 // out; it is an open-file-description lock, so it lives and dies with this object.
 //
 // A store writes a temporary file, fsyncs it, renames it over the old one and fsyncs the directory:
-// whatever happens in between, the old or the new blob is there, whole.
-// Files are made 0600, a missing directory 0700. Symbolic links within the directory are refused.
+// whatever happens in between, the old or the new blob is there, whole. A directory whose fsync
+// failed is not believed: what it says is written again before it counts. Files are made 0600, a
+// missing directory 0700. Symbolic links within the directory are refused.
 #pragma once
 
 #include <memory>
@@ -42,6 +43,8 @@ class DirStore final : public StateStore {
 
   Result<void> write_durably(const std::string& file, ByteView content);
   Result<void> make_durable(int fd, const std::string& what);
+  Result<void> make_names_durable();
+  Result<void> make_absence_durable(const std::string& file);
   [[nodiscard]] std::string in_directory(const std::string& file) const;
   [[nodiscard]] const SwtpmKey* key() const { return key_.empty() ? nullptr : &key_; }
 
@@ -50,6 +53,7 @@ class DirStore final : public StateStore {
   const Sync sync_;
   const SwtpmKey key_;
   FileDescriptor lock_;
+  bool names_sure_ = false;  // what is named in the directory is so on the disk
 };
 
 }  // namespace vtpm

@@ -318,6 +318,7 @@ Result<void> FileStore::store(BlobName name, ByteView blob) {
     uint64_t used = place.sequence;
     place = before;
     place.sequence = used;
+    place.filled = false;  // what was refused may be in the other slot
   }
   if (stored) {
     // The blob is stored without it; a disk that is full has no space for the copy.
@@ -333,7 +334,7 @@ Result<void> FileStore::remove(BlobName name) {
     return scan.error().code == Errc::not_found ? Result<void>() : tl::unexpected(scan.error());
   }
   const Place& place = opened_->places.at(number);
-  bool there = scan->newest ? place.present : was_committed(opened_->header, number);
+  bool there = scan->newest ? place.present : may_be_found(*scan, number);
   if (!there && (!scan->newest || place.filled)) {
     return {};
   }
@@ -341,6 +342,15 @@ Result<void> FileStore::remove(BlobName name) {
       .and_then([&] { return settle(number); })
       .and_then([&] { return there ? write_new(number, true, {}) : Result<void>(); })
       .and_then([&] { return write_copy(number, true, {}); });
+}
+
+// Of a blob that has no slot that counts: whether something of it is missed, or what was refused may
+// be taken for it later.
+bool FileStore::may_be_found(const BlobScan& scan, size_t blob) const {
+  auto is_left = [](const SlotScan& slot) {
+    return slot.condition == SlotCondition::good || slot.condition == SlotCondition::damaged;
+  };
+  return was_committed(opened_->header, blob) || std::ranges::any_of(scan.slots, is_left);
 }
 
 // Such that the blob can be written: a file that was understood, or is begun.

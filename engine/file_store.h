@@ -105,6 +105,7 @@ class FileStore final : public StateStore {
   Result<void> check_company(size_t blob, const Slot& slot);
   void tell_of_damage(size_t blob, const BlobScan& scan) const;
 
+  [[nodiscard]] bool may_be_found(const BlobScan& scan, size_t blob) const;
   Result<void> make_room(size_t blob);
   Result<void> format();
   Result<void> begin_replacing(size_t blob);

@@ -82,12 +82,14 @@ Result<StorageFile> StorageFile::open(const std::string& path, Access access, Cr
   if (link) {
     fd = open_file(path, flags_of(access));
   }
+  bool created = false;
   if (!fd && errno == ENOENT && create == CreateState::if_missing && access == Access::write) {
-    auto created = vtpm::create(path);
-    if (!created) {
-      return tl::unexpected(created.error());
+    auto made = vtpm::create(path);
+    if (!made) {
+      return tl::unexpected(made.error());
     }
-    fd = std::move(*created);
+    fd = std::move(*made);
+    created = true;
   }
   if (!fd) {
     return cannot("open", path);
@@ -106,6 +108,9 @@ Result<StorageFile> StorageFile::open(const std::string& path, Access access, Cr
   // Also when somebody else has made it, who may have been ended before this.
   bool new_name = !block_device && status.st_size == 0 && access == Access::write;
   if (auto durable = new_name ? make_name_durable(path, fd) : Result<void>(); !durable) {
+    if (created) {
+      unlinkat(AT_FDCWD, path.c_str(), 0);  // the next try makes it, and its name, anew
+    }
     return tl::unexpected(durable.error());
   }
   return StorageFile(path, std::move(fd), access, block_device);

@@ -53,6 +53,11 @@ FileFaults::FileFaults(int failing_call, int error_number)
   the_faults = this;
 }
 
+FileFaults::FileFaults(std::function<bool(std::string_view call)> fails)
+    : fails_(std::move(fails)) {
+  the_faults = this;
+}
+
 FileFaults::~FileFaults() {
   the_faults = nullptr;
 }
@@ -63,6 +68,10 @@ bool FileFaults::happened() const {
 
 bool FileFaults::strikes(const char* call) {
   calls_.emplace_back(call);
+  if (fails_ && fails_(call)) {
+    errno = EIO;
+    return true;
+  }
   if (calls_.size() != static_cast<size_t>(failing_call_)) {
     return false;
   }
@@ -150,6 +159,9 @@ int __wrap_ftruncate(int fd, off_t size) {
 
 int __wrap_fdatasync(int fd) {
   if (vtpm::strikes_here("fdatasync")) {
+    int reason = errno;
+    vtpm::note(vtpm::FileChange{vtpm::FileChange::Kind::failed_sync, 0, {}});
+    errno = reason;
     return -1;
   }
   vtpm::note(vtpm::FileChange{vtpm::FileChange::Kind::sync, 0, {}});

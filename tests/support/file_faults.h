@@ -6,17 +6,20 @@
 // order, and nothing waits for the disk. Threads: one test thread.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/bytes.h"
 
 namespace vtpm {
 
-// A call that changed a file's contents and was let through, or that made them durable.
+// A call that changed a file's contents and was let through, or that made them durable, or failed
+// to.
 struct FileChange {
-  enum class Kind { write, resize, sync } kind;
+  enum class Kind { write, resize, sync, failed_sync } kind;
   uint64_t offset = 0;  // resize: the new size
   Bytes data;
 };
@@ -36,6 +39,8 @@ class FileFaults {
 
   // The call with that number, from 1, fails with `error_number`.
   explicit FileFaults(int failing_call = kNever, int error_number = 0);
+  // Each call for which `fails` says so fails with EIO.
+  explicit FileFaults(std::function<bool(std::string_view call)> fails);
   FileFaults(const FileFaults&) = delete;
   FileFaults& operator=(const FileFaults&) = delete;
   ~FileFaults();
@@ -66,8 +71,9 @@ class FileFaults {
   void note(DirectoryChange change) { directory_changes_.push_back(std::move(change)); }
 
  private:
-  const int failing_call_;
-  const int error_number_;
+  const int failing_call_ = kNever;
+  const int error_number_ = 0;
+  const std::function<bool(std::string_view call)> fails_;
   size_t largest_write_ = std::numeric_limits<size_t>::max();
   std::vector<std::string> calls_;
   std::vector<FileChange> changes_;

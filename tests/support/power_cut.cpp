@@ -244,6 +244,66 @@ void power_cut(const DiskImage& before, std::span<const FileChange> changes,
   show_pieces(durable, lost, random, found);
 }
 
+// -- A disk behind a cache --
+
+void CachedDisk::follow(std::span<const FileChange> changes) {
+  for (const FileChange& change : changes) {
+    cache_.apply(change);
+    switch (change.kind) {
+      case FileChange::Kind::write:
+        write(change);
+        break;
+      case FileChange::Kind::resize:
+        break;  // is there with the next page that arrives
+      case FileChange::Kind::sync:
+        flush(false);
+        break;
+      case FileChange::Kind::failed_sync:
+        flush(true);
+        break;
+    }
+  }
+}
+
+void CachedDisk::write(const FileChange& change) {
+  for (uint64_t page = change.offset / kPage; page * kPage < change.offset + change.data.size();
+       ++page) {
+    dirty_.insert(page);
+  }
+  if (random_() % 8 == 0 && !dirty_.empty()) {
+    uint64_t page = *std::next(dirty_.begin(), static_cast<long>(random_() % dirty_.size()));
+    arrive(page);
+    dirty_.erase(page);
+  }
+}
+
+void CachedDisk::arrive(uint64_t page) {
+  disk_.resize(cache_.size());
+  disk_.write(page * kPage, cache_.read(page * kPage, kPage));
+}
+
+void CachedDisk::flush(bool fails) {
+  for (uint64_t page : dirty_) {
+    if (!fails || random_() % 2 == 0) {
+      arrive(page);
+    }
+  }
+  dirty_.clear();
+  if (!fails) {
+    disk_.resize(cache_.size());
+  }
+}
+
+DiskImage CachedDisk::cut_power() {
+  for (uint64_t page : dirty_) {
+    if (random_() % 2 == 0) {
+      arrive(page);
+    }
+  }
+  dirty_.clear();
+  return disk_;
+}
+
 // -- A directory --
 
 namespace {

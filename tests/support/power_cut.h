@@ -11,6 +11,8 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <random>
+#include <set>
 #include <span>
 #include <string>
 
@@ -44,6 +46,30 @@ class DiskImage {
 
   uint64_t size_ = 0;
   std::map<uint64_t, Sector> sectors_;  // by their number; those that are not there are zero
+};
+
+// A disk behind the kernel's cache, as Linux has it: the cache is what is read, and what a new
+// process finds; a flush that fails has written some of the pages, and the cache takes all of them
+// for written. The kernel writes some of its own accord.
+class CachedDisk {
+ public:
+  explicit CachedDisk(unsigned seed) : random_(seed) {}
+
+  void follow(std::span<const FileChange> changes);
+  // What is there when the power is lost: some of what was on its way arrives.
+  DiskImage cut_power();
+
+ private:
+  static constexpr size_t kPage = 4096;
+
+  void write(const FileChange& change);
+  void arrive(uint64_t page);
+  void flush(bool fails);
+
+  std::mt19937 random_;
+  DiskImage cache_;
+  DiskImage disk_;
+  std::set<uint64_t> dirty_;  // pages, by their number
 };
 
 // Shows every image that may be found after a cut behind `changes`, which began with `before`.

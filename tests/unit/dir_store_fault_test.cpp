@@ -16,8 +16,12 @@ namespace vtpm {
 namespace {
 
 using testing::AnyOf;
+using testing::Contains;
+using testing::ElementsAre;
 using testing::Eq;
+using testing::Field;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 constexpr BlobName kPermanent{TpmVersion::tpm20, BlobKind::permanent};
 constexpr int kMostCalls = 50;
@@ -180,6 +184,32 @@ TEST_F(DirStoreFaults, RemoveThatIsNotDurable_IsReported) {
   EXPECT_THAT(removed.error().message, HasSubstr("Input/output error"));
 }
 
+// The kernel takes the directory for written when its fsync has failed: it is changed again.
+TEST_F(DirStoreFaults, RemovedAgainAfterOneThatWasNotDurable_TheDirectoryIsWrittenAnew) {
+  must(store_->store(kPermanent, as_bytes("state")));
+  {
+    FileFaults faults(1, EIO);
+    ASSERT_FALSE(store_->remove(kPermanent).has_value());
+  }
+  FileFaults watch;
+
+  must(store_->remove(kPermanent));
+
+  EXPECT_THAT(watch.calls(), ElementsAre("openat", "fsync"));
+  EXPECT_THAT(watch.directory_changes(),
+              Contains(Field(&DirectoryChange::kind, DirectoryChange::Kind::unlink)));
+}
+
+TEST_F(DirStoreFaults, RemoveOfWhatIsKnownNotToBeThere_CostsNothing) {
+  must(store_->store(kPermanent, as_bytes("state")));
+  must(store_->remove(kPermanent));
+  FileFaults watch;
+
+  must(store_->remove(kPermanent));
+
+  EXPECT_THAT(watch.calls(), IsEmpty());
+}
+
 TEST_F(DirStoreFaults, LockFileThatCannotBeOpened_IsReported) {
   FileFaults faults(1, EROFS);
 
@@ -203,6 +233,7 @@ TEST_F(DirStoreFaults, NewDirectoryThatIsNotDurable_IsReported) {
 
   ASSERT_FALSE(made.has_value());
   EXPECT_THAT(made.error().message, HasSubstr("Input/output error"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "new")) << "the next try believes it";
 }
 
 }  // namespace
