@@ -41,14 +41,13 @@ void learn(Place& place, size_t blob, const BlobScan& scan) {
   }
   const Slot& newest = scan.slots.at(*scan.newest).slot;
   const SlotScan& other = scan.slots.at(1 - *scan.newest);
-  bool same = newest.again && other.slot.sequence + 1 == newest.sequence;
   place.idle = 1 - *scan.newest;
   place.sequence = place.newest = newest.sequence;
   place.lowest = newest.again ? newest.sequence - 1 : newest.sequence;
   place.goes_with = newest.goes_with;
   place.present = !newest.removed;
-  bool one_before = is_permanent(blob) && !newest.removed;
-  place.filled = other.condition == SlotCondition::good && (same || one_before);
+  // What another process has removed may be in the other slot, whatever the cache has there.
+  place.filled = is_permanent(blob) && !newest.removed && other.condition == SlotCondition::good;
 }
 
 std::string first_reason(const BlobScan& scan) {
@@ -344,8 +343,8 @@ Result<void> FileStore::remove(BlobName name) {
       .and_then([&] { return write_copy(number, true, {}); });
 }
 
-// Of a blob that has no slot that counts: whether something of it is missed, or what was refused may
-// be taken for it later.
+// Of a blob that has no slot that counts: whether something of it is missed, or what was refused
+// may be taken for it later.
 bool FileStore::may_be_found(const BlobScan& scan, size_t blob) const {
   auto is_left = [](const SlotScan& slot) {
     return slot.condition == SlotCondition::good || slot.condition == SlotCondition::damaged;

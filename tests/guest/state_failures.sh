@@ -64,6 +64,15 @@ expect_exit 0 vtpmctl config vtpm0
 expect_output 'yes'
 stop_vtpmd vtpm0
 
+step "--make-state reads a state that is there in the sandbox only"
+expect_exit 0 strace -f -y -e trace=seccomp,pread64 -o "$WORK/calls" vtpmd --make-state --state "file:$STATE" --key "$GOOD"
+filtered=$(grep -n 'SECCOMP_SET_MODE_FILTER.* = 0$' "$WORK/calls" | tail -1 | cut -d: -f1)
+read=$(grep -n "pread64(.*$STATE" "$WORK/calls" | head -1 | cut -d: -f1)
+((filtered < read)) || fail "the state is read at line $read, the filter loaded at line $filtered"
+start_vtpmd vtpm0 --state "file:$STATE" --key "$GOOD"
+expect_index secret
+stop_vtpmd vtpm0
+
 step "wrong key, no key, a passphrase: told apart, and nothing is changed"
 sum=$(sha256sum <"$STATE")
 failed 'the key for the state in .* is wrong' --state "file:$STATE" --key "file=$WORK/other"
@@ -214,6 +223,26 @@ wait_for 10 is_missing /dev/vtpm0
 start_vtpmd vtpm0 --state "file:$loop" --key "pwdfile=$WORK/words" --create never
 expect_index device
 stop_vtpmd vtpm0
+
+step "a disk that two hosts share: what the other has written is read, whatever is in this one's cache"
+truncate -s 8M "$WORK/shared"
+here=$(losetup --find --show "$WORK/shared")
+there=$(losetup --find --show "$WORK/shared")
+exec 7<"$here" # keeps the cache
+for host in "$here" "$there"; do
+    start_vtpmd vtpm0 --state "file:$host"
+    [[ $host == "$there" ]] || define
+    write "${host:5:5}x"
+    last=${host:5:5}x
+    stop_vtpmd vtpm0
+done
+start_vtpmd vtpm0 --state "file:$here" --create never
+expect_index "$last"
+stop_vtpmd vtpm0
+exec 7<&-
+losetup -d "$here" "$there"
+
+step "a device that is too small, or something else's"
 truncate -s 1M "$WORK/small"
 small=$(losetup --find --show "$WORK/small")
 expect_exit 1 vtpmd --device vtpm0 --state "file:$small"
