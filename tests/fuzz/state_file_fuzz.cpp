@@ -25,7 +25,8 @@ static size_t region(size_t n) {
 static void mend(DiskImage& image, size_t n) {
   auto slot = decode_slot_header(image.read(region(n), kSlotHeader));
   Bytes covered = image.read(region(n), n < kHeaderCopies ? 100 : 80);
-  Bytes data = image.read(region(n) + kSlotHeader, slot ? slot->length : 0);
+  size_t end = slot ? header_size(*slot) - kSlotHeader1 + slot->length : 0;
+  Bytes data = image.read(region(n) + kSlotHeader1, n < kHeaderCopies ? 0 : end);
   image.write(region(n) + covered.size(),
               sha256(BigEndianWriter().bytes(covered).bytes(data).take()).value());
 }

@@ -65,7 +65,7 @@ expect_output 'yes'
 stop_vtpmd vtpm0
 
 step "--make-state reads a state that is there in the sandbox only"
-expect_exit 0 strace -f -y -e trace=seccomp,pread64 -o "$WORK/calls" vtpmd --make-state --state "file:$STATE" --key "$GOOD"
+expect_exit 0 strace -f -y -e trace=seccomp,pread64 -o "$WORK/calls" vtpmd --make-state --device vtpm0 --state "file:$STATE" --key "$GOOD"
 filtered=$(grep -n 'SECCOMP_SET_MODE_FILTER.* = 0$' "$WORK/calls" | tail -1 | cut -d: -f1)
 read=$(grep -n "pread64(.*$STATE" "$WORK/calls" | head -1 | cut -d: -f1)
 ((filtered < read)) || fail "the state is read at line $read, the filter loaded at line $filtered"
