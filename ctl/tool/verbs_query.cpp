@@ -56,10 +56,6 @@ bool has(const vtpm_status& status, uint32_t flag) {
   return (status.flags & flag) != 0;
 }
 
-std::string yes_or_no(bool value) {
-  return value ? "yes" : "no";
-}
-
 // The text in a field that should end with a NUL and may not.
 template <size_t Size>
 std::string text_in(const char (&field)[Size]) {  // NOLINT: the ABI has arrays
