@@ -55,12 +55,12 @@ _vtpmctl() {
                 load) choices="--help --json --permanent --volatile --savestate" ;;
                 import | export) choices="--help --json --from-key --key --tpm --replace" ;;
                 rekey) choices="--help --json --key --new-key --remove-key" ;;
-                backup) choices="--help --json --key --migration-key --volatile --generations --replace" ;;
+                backup) choices="--help --json --all --key --migration-key --volatile --generations --replace" ;;
                 restore) choices="--help --json --key --migration-key --same-identity --no-volatile --fresh-identity" ;;
                 esac
                 ;;
             send) choices+=" --locality" ;;
-            create) choices="--help --json --device --state --key --tpm --power --owner --group --mode --control-user --control-group --migration-key --set" ;;
+            create) choices="--help --json --device --state --key --tpm --power --owner --group --mode --control-user --control-group --migration-key --from --from-key --set" ;;
             start) choices="--help --json --all" ;;
             destroy) choices="--help --json --yes --keep-state" ;;
             spawn) choices="--help --json --remove" ;;

@@ -232,6 +232,11 @@ Result<void> DirStore::lock() {
   if (!fd) {
     return system_failure("cannot open " + in_directory(kLockFile), errno);
   }
+  // A second name of some other file is not written to.
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1) {
+    return failure(Errc::invalid, in_directory(kLockFile) + " is no file of its own");
+  }
   struct flock whole_file {};
   whole_file.l_type = F_WRLCK;
   whole_file.l_whence = SEEK_SET;

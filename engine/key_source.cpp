@@ -140,7 +140,9 @@ int hex_digit(char c) {
 
 Result<Secret> from_hex(ByteView input, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());  // NOLINT
-  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  // The zero byte is swtpm's: a C program that writes a string writes its end too.
+  constexpr std::string_view kBehind(" \t\r\n\0", 5);
+  text = text.substr(0, text.find_last_not_of(kBehind) + 1);
   if (text.starts_with("0x")) {
     text.remove_prefix(2);
   }
@@ -196,9 +198,6 @@ Result<KeySource> read_key_source(const std::string& source,
     return tl::unexpected(input.error());
   }
   bool passphrase = words->contains("pwdfile") || words->contains("pwdfd");
-  if (passphrase && input->empty()) {
-    return failure(Errc::invalid, "key: the passphrase is empty");
-  }
   return KeySource{std::move(*words), passphrase, std::move(*input)};
 }
 

@@ -3,7 +3,8 @@
 //
 //   file=PATH, fd=N, credential=NAME            the key, in hexadecimal (format=hex, the default)
 //   or
-//                                               as it is (format=binary)
+//                                               as it is (format=binary); white space and zero
+//                                               bytes behind hexadecimal digits are left out
 //   pwdfile=PATH, pwdfd=N, pwdcredential=NAME   a passphrase, the whole file with its newline
 //   remove                                      unlinks the file once the key was found usable
 //
@@ -29,7 +30,7 @@ namespace vtpm {
 struct KeySource {
   std::map<std::string, std::string> words;
   bool passphrase;  // or the key itself
-  Secret input;     // as it was read: at most 4096 bytes, of a passphrase at least one
+  Secret input;     // as it was read: at most 4096 bytes; an empty passphrase is the user's matter
 
   [[nodiscard]] std::string word_or(const std::string& name, const std::string& otherwise) const;
 };

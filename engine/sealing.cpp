@@ -32,6 +32,9 @@ Result<SealingKey> read_sealing_key(const std::string& source) {
   if (!read) {
     return tl::unexpected(read.error());
   }
+  if (read->passphrase && read->input.empty()) {
+    return failure(Errc::invalid, "key: the passphrase is empty, which seals nothing");
+  }
   if (read->passphrase) {
     auto removed = remove_if_asked(*read);
     return removed ? Result<SealingKey>({KeyKind::passphrase, std::move(read->input)})

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/inherited.h"
+
 namespace vtpm {
 namespace {
 
@@ -13,10 +15,19 @@ tl::unexpected<Error> cannot(const std::string& what, const std::string& path) {
   return system_failure("cannot " + what + " " + path, errno);
 }
 
+// A file that this process has open already is named by its descriptor. It may have no name yet.
+bool is_our_descriptor(const std::string& path) {
+  return descriptor_of_path(path).has_value();
+}
+
 // Of a file that is open, "no such device" is not "no such file", and "denied" is no matter of
 // keys.
 tl::unexpected<Error> failed_to(const std::string& what, const std::string& path) {
-  return io_failure("cannot " + what + " " + path, errno);
+  auto failed = io_failure("cannot " + what + " " + path, errno);
+  if (errno == EFBIG) {
+    failed.value().message += ". The limit for the size of files (ulimit -f, LimitFSIZE=) is lower";
+  }
+  return failed;
 }
 
 // A signal is no answer.
@@ -99,14 +110,16 @@ Result<StorageFile> StorageFile::open(const std::string& path, Access access, Cr
     return cannot("examine", path);
   }
   bool block_device = S_ISBLK(status.st_mode);
-  if (!block_device && (link || !S_ISREG(status.st_mode))) {
+  bool somebodys_link = link && !is_our_descriptor(path);
+  if (!block_device && (somebodys_link || !S_ISREG(status.st_mode))) {
     return failure(Errc::invalid,
                    path +
                        " is neither a regular file (symbolic links to one are not followed) "
                        "nor a block device");
   }
   // Also when somebody else has made it, who may have been ended before this.
-  bool new_name = !block_device && status.st_size == 0 && access == Access::write;
+  bool new_name =
+      !block_device && status.st_size == 0 && access == Access::write && !is_our_descriptor(path);
   if (auto durable = new_name ? make_name_durable(path, fd) : Result<void>(); !durable) {
     if (created) {
       unlinkat(AT_FDCWD, path.c_str(), 0);  // the next try makes it, and its name, anew
@@ -207,7 +220,7 @@ Result<void> StorageFile::check_still_there() const {
   if (fstat(file_.get(), &status) != 0) {
     return failed_to("examine", path_);
   }
-  if (status.st_nlink == 0) {
+  if (status.st_nlink == 0 && !is_our_descriptor(path_)) {
     return failure(Errc::io, path_ +
                                  " was removed or replaced while the TPM runs; nothing more "
                                  "is written. End the TPM before its state is changed");

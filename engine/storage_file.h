@@ -3,7 +3,8 @@
 //
 // A regular file must not be reached through a symbolic link as its last name; a block device may
 // (/dev/disk/by-id). A file that was removed or replaced under its name is not written any more:
-// nobody would find what was written.
+// nobody would find what was written. A path of a descriptor (/proc/self/fd/N) is one of this
+// process's own files, which may have no name.
 //
 // While it is locked it is read past the kernel's cache (O_DIRECT), where the file system can do
 // that: another host may have written what both share, and what a flush lost is in the cache still.

@@ -33,6 +33,12 @@ struct InstancePaths {
   [[nodiscard]] std::string properties_of(std::string_view node) const {
     return run + "/devices/" + std::string(node);
   }
+  // When `vtpmctl state backup` made its last backup: "2026-11-25T18:30:00Z" and a line break; the
+  // file's own time says the same. No instance's name begins with a dot.
+  [[nodiscard]] std::string last_backups() const { return state + "/.last-backup"; }
+  [[nodiscard]] std::string last_backup_of(std::string_view name) const {
+    return last_backups() + "/" + std::string(name);
+  }
   [[nodiscard]] std::string pid_file_of(std::string_view name) const {
     return run + "/" + std::string(name) + ".pid";
   }

@@ -78,6 +78,15 @@ Result<void> check_replaceable(const std::string& path) {
              : Result<void>();
 }
 
+// A second name; where the file system has no such thing (FAT, SMB), its only one.
+bool keep_as(const std::string& path, const std::string& youngest) {
+  if (::linkat(AT_FDCWD, path.c_str(), AT_FDCWD, youngest.c_str(), 0) == 0) {
+    return true;
+  }
+  bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK;
+  return no_links && ::renameat(AT_FDCWD, path.c_str(), AT_FDCWD, youngest.c_str()) == 0;
+}
+
 // -- Giving back --
 
 // Says that there is no such blob, which is not the same as saying nothing: what is stored would be
@@ -172,8 +181,8 @@ Result<void> shift_generations(const std::string& path, uint32_t generations) {
       return system_failure("cannot rename " + from, errno);
     }
   }
-  bool replaces = last == 1 && ::unlink(youngest.c_str()) != 0 && errno != ENOENT;
-  if (replaces || ::linkat(AT_FDCWD, path.c_str(), AT_FDCWD, youngest.c_str(), 0) != 0) {
+  bool stays = last == 1 && ::unlink(youngest.c_str()) != 0 && errno != ENOENT;
+  if (stays || !keep_as(path, youngest)) {
     return system_failure("cannot keep " + path + " as " + youngest, errno);
   }
   return sync_directory_of(path);

@@ -21,7 +21,8 @@ Result<std::vector<StoredBlob>> take_backup(DeviceClient& device, bool with_vola
                                             const SwtpmKey* migration_key);
 
 // FILE.1 becomes FILE.2 and so on, up to FILE.`generations`; FILE gets the second name FILE.1 and
-// keeps its own, which the next rename takes. Whenever this is interrupted no generation but the
+// keeps its own, which the next rename takes (where the file system has no second names, FILE
+// becomes FILE.1 and is missing until then). Whenever this is interrupted no generation but the
 // oldest is lost, and doing it again loses none.
 Result<void> shift_generations(const std::string& path, uint32_t generations);
 

@@ -149,6 +149,9 @@ class CommandLine {
     if (raw_.verb == Verb::state_rekey && raw_.new_key.empty() && !raw_.remove_key) {
       throw CLI::RequiredError("--new-key or --remove-key");
     }
+    if (raw_.verb == Verb::state_backup && raw_.directory.empty() && raw_.file.empty()) {
+      throw CLI::RequiredError("DEV and FILE, or --all DIR,");
+    }
     if (raw_.verb == Verb::state_restore && !raw_.same_identity && !raw_.fresh_identity) {
       throw CLI::RequiredError(
           "--same-identity (the TPM goes on as the one that was backed up, which must not run any "
@@ -329,9 +332,16 @@ class CommandLine {
 
   void add_backups(CLI::App& state) {
     constexpr uint32_t kMostGenerations = 1000;
-    CLI::App* backup = add_device_verb(state, Verb::state_backup, "backup",
-                                       "Back a running TPM up, as a state file (secret!)");
-    backup->add_option("FILE", raw_.file, "The state file to write")->required()->type_name("");
+    CLI::App* backup = add_verb(state, Verb::state_backup, "backup",
+                                "Back a TPM up, running or not, as a state file (secret!)");
+    CLI::Option* device =
+        backup->add_option("DEV", raw_.device, "vtpm0, /dev/vtpm0 or a VM's name")->type_name("");
+    backup->add_option("FILE", raw_.file, "The state file to write, or - for standard output")
+        ->type_name("");
+    backup->add_option("--all", raw_.directory, "Every instance of this host, as DIR/NAME")
+        ->excludes(device)
+        ->type_name("DIR");
+    add_json(backup);
     add_backup_keys(backup);
     backup->add_flag("--volatile", raw_.with_volatile, "The volatile state too");
     backup->add_flag("--replace", raw_.replace, "Also where FILE is there already");
@@ -397,6 +407,11 @@ class CommandLine {
     for (auto& [key, value] : create_options_) {
       create->add_option("--" + key, value, said_of(kOptionsOfCreate, key))->type_name("VALUE");
     }
+    create
+        ->add_option("--from", raw_.from,
+                     "Take this state over: dir:PATH or linear:PATH of swtpm's, or file:PATH")
+        ->type_name("LOCATION");
+    add_key(create, "--from-key", raw_.from_key, "Where the key of --from comes from");
     create->add_option("--set", set_, "Any other option of vtpmd; may be said often")
         ->check([](const std::string& text) {
           bool assigns = text.find('=') != std::string::npos && text.front() != '=';

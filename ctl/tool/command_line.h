@@ -69,7 +69,7 @@ struct Arguments {
   uint32_t retries = 0;                   // lock; 10 ms apart
   bool decrypted = false;                 // state save
   std::array<std::string, 3> blob_files;  // state save, state load; by BlobKind, empty: not asked
-  std::string from;                       // state: inspect, rekey; import, export, with `to`
+  std::string from;  // state: inspect, rekey; import, export, with `to`; create
   std::string to;
   std::string from_key;  // sources of keys; empty: none
   std::string key;
@@ -80,6 +80,7 @@ struct Arguments {
   bool with_volatile = false;  // state backup
   bool no_volatile = false;    // state restore
   uint32_t generations = 0;    // state backup
+  std::string directory;       // state backup: of all instances
   bool same_identity = false;  // state restore; or fresh_identity
   bool fresh_identity = false;
   std::optional<TpmVersion> version;

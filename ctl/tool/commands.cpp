@@ -32,8 +32,6 @@ constexpr auto kDeviceVerbs = std::to_array<Row>({
     {Verb::state_save, verb::state_save},
     {Verb::state_load, verb::state_load},
     {Verb::state_store_volatile, verb::state_store_volatile},
-    {Verb::state_backup, verb::state_backup},
-    {Verb::state_restore, verb::state_restore},
     {Verb::version, verb::version},
     {Verb::send, verb::send},
 });
@@ -60,6 +58,8 @@ constexpr auto kHostVerbs = std::to_array<HostRow>({
     {Verb::state_import, verb::state_import},
     {Verb::state_export, verb::state_export},
     {Verb::state_rekey, verb::state_rekey},
+    {Verb::state_backup, verb::state_backup},
+    {Verb::state_restore, verb::state_restore},
 });
 
 Result<void> run_on_device(const Arguments& arguments, Host& host) {

@@ -188,6 +188,7 @@ Result<void> remove_instance(const InstancePaths& paths, const std::string& name
   if (::unlink(paths.configuration_of(name).c_str()) != 0) {
     return system_failure("cannot remove " + paths.configuration_of(name), errno);
   }
+  ::unlink(paths.last_backup_of(name).c_str());
   return {};
 }
 

@@ -28,9 +28,10 @@ bool write_all(int fd, ByteView bytes) {
 }
 
 // A device or a pipe must not be replaced by a file, and a link would be, silently.
-Result<void> check_target(const std::string& path) {
+Result<void> check_target(const FilePlace& place, const std::string& path) {
   struct stat status {};
-  if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+  if (::fstatat(place.directory(), place.name().c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+      !S_ISREG(status.st_mode)) {
     return failure(Errc::invalid, "cannot write " + path + ": it is no regular file");
   }
   return {};
@@ -39,14 +40,18 @@ Result<void> check_target(const std::string& path) {
 }  // namespace
 
 Result<void> write_state_file(const std::string& path, ByteView bytes) {
-  if (auto target = check_target(path); !target) {
+  auto place = FilePlace::open(path);
+  auto target = place ? check_target(*place, path) : tl::unexpected(place.error());
+  if (!target) {
     return target;
   }
-  FileBeside file(path);
-  if (!file || !write_all(file.fd(), bytes) || ::fsync(file.fd()) != 0 || !file.become(path)) {
+  FileBeside file(*place);
+  if (!file || !write_all(file.fd(), bytes) || ::fsync(file.fd()) != 0 ||
+      !file.become(FileBeside::Over::anything)) {
     return write_failure(path);
   }
-  return sync_directory_of(path);
+  auto durable = sync_directory_of(place->path());
+  return durable ? durable : tl::unexpected(called(durable.error(), place->path(), path));
 }
 
 Result<Bytes> read_state_file(const std::string& path, size_t largest) {

@@ -1,5 +1,7 @@
 #include "ctl/tool/state_locations.h"
 
+#include <sys/stat.h>
+
 #include <array>
 
 #include "ctl/config/settings.h"
@@ -56,8 +58,22 @@ std::string Location::text() const {
 Result<Location> find_location(const std::string& text, const InstancePaths& instances) {
   for (const Scheme& scheme : kSchemes) {
     if (text.starts_with(scheme.prefix) && text.size() > scheme.prefix.size()) {
+      struct stat status {};
+      std::string path = text.substr(scheme.prefix.size());
+      if (scheme.kind != LocationKind::directory && ::stat(path.c_str(), &status) == 0 &&
+          S_ISDIR(status.st_mode)) {
+        return failure(Errc::invalid, path + " is a directory; one of swtpm's is dir:" + path);
+      }
       return Location{scheme.kind, text.substr(scheme.prefix.size())};
     }
+  }
+  struct stat status {};
+  bool named = text.find('/') != std::string::npos || !instance_exists(instances, text);
+  if (named && text.find(':') == std::string::npos && ::stat(text.c_str(), &status) == 0) {
+    return failure(Errc::invalid,
+                   "'" + text + "' is no instance. A file is file:" + text +
+                       (S_ISDIR(status.st_mode) ? "; this is a directory: dir:" + text
+                                                : ", or linear:" + text + " if it is swtpm's"));
   }
   if (text.find_first_of(":/") != std::string::npos) {
     return failure(Errc::invalid,

@@ -41,10 +41,6 @@ Result<void> state_save(const Arguments& arguments, DeviceClient& device, Host& 
 Result<void> state_load(const Arguments& arguments, DeviceClient& device, Host& host);
 Result<void> state_store_volatile(const Arguments& arguments, DeviceClient& device, Host& host);
 
-// -- verbs_backup.cpp: backups of a running TPM --
-Result<void> state_backup(const Arguments& arguments, DeviceClient& device, Host& host);
-Result<void> state_restore(const Arguments& arguments, DeviceClient& device, Host& host);
-
 // -- verbs_instance.cpp: the virtual TPMs that this host keeps --
 using HostFunction = Result<void> (*)(const Arguments&, Host&);
 Result<void> create(const Arguments& arguments, Host& host);
@@ -66,6 +62,13 @@ Result<void> state_inspect(const Arguments& arguments, Host& host);
 Result<void> state_import(const Arguments& arguments, Host& host);
 Result<void> state_export(const Arguments& arguments, Host& host);
 Result<void> state_rekey(const Arguments& arguments, Host& host);
+
+// What `create --from` names, into an instance that was made just now.
+Result<void> import_into_instance(const Arguments& arguments, Host& host);
+
+// -- verbs_backup.cpp: backups, whether the TPM runs or not --
+Result<void> state_backup(const Arguments& arguments, Host& host);
+Result<void> state_restore(const Arguments& arguments, Host& host);
 
 // -- shared --
 

@@ -1,8 +1,18 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <ctime>
 #include <ostream>
 
+#include "ctl/config/settings.h"
 #include "ctl/tool/backup.h"
+#include "ctl/tool/file_beside.h"
 #include "ctl/tool/fresh_identity.h"
+#include "ctl/tool/instances.h"
 #include "ctl/tool/response_codes.h"
+#include "ctl/tool/state_file.h"
 #include "ctl/tool/verbs.h"
 #include "engine/state_file_format.h"
 
@@ -26,10 +36,201 @@ Location backup_file(const Arguments& arguments) {
   return {LocationKind::file, arguments.file};
 }
 
-void print_blobs(const std::vector<StoredBlob>& blobs, Host& host) {
+void print_blobs(const std::vector<StoredBlob>& blobs, std::ostream& out) {
   for (const StoredBlob& blob : blobs) {
-    host.out << in_words(blob.name) << ": " << blob.data.size() << " bytes\n";
+    out << in_words(blob.name) << ": " << blob.data.size() << " bytes\n";
   }
+}
+
+// Read once: a descriptor gives its key only once, and --all has many backups.
+struct Keys {
+  LocationKey backup;
+  std::optional<SwtpmKey> daemon;
+};
+
+Result<Keys> read_keys(const Arguments& arguments) {
+  auto backup = LocationKey::read(backup_file(arguments), arguments.key);
+  auto daemon = backup ? migration_key(arguments) : tl::unexpected(backup.error());
+  return daemon ? Result<Keys>(Keys{std::move(*backup), std::move(*daemon)})
+                : tl::unexpected(daemon.error());
+}
+
+// The instance that DEV is, by its own name or its device's.
+std::optional<std::string> instance_called(const std::string& asked, const Host& host) {
+  if (instance_exists(host.instances, asked)) {
+    return asked;
+  }
+  std::string device = asked.starts_with("/dev/") ? asked.substr(5) : asked;
+  for (const std::string& name : list_instances(host.instances)) {
+    if (device_of(host.instances, name) == device) {
+      return name;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<DeviceClient> open_device(const std::string& asked, Host& host) {
+  auto node = control_node(host.paths, asked);
+  auto ioctl = node ? host.open(*node) : tl::unexpected(node.error());
+  return ioctl ? Result<DeviceClient>(DeviceClient(asked, *node, std::move(*ioctl)))
+               : tl::unexpected(ioctl.error());
+}
+
+struct Resting {
+  Location where;
+  LocationKey key;
+};
+
+Result<Resting> resting_place(const std::string& instance, const Host& host) {
+  auto where = find_location(instance, host.instances);
+  auto key = where ? LocationKey::read(*where, {}) : tl::unexpected(where.error());
+  return key ? Result<Resting>(Resting{std::move(*where), std::move(*key)})
+             : tl::unexpected(key.error());
+}
+
+Result<std::vector<StoredBlob>> take_at_rest(const std::string& instance, bool with_volatile,
+                                             const Host& host) {
+  auto place = resting_place(instance, host);
+  auto state = place ? take_resting_state(place->where, place->key) : tl::unexpected(place.error());
+  if (state && !with_volatile) {
+    std::erase_if(*state,
+                  [](const StoredBlob& blob) { return blob.name.kind != BlobKind::permanent; });
+  }
+  return state;
+}
+
+// From the daemon while the TPM is on; else from what is stored, which does not change then.
+Result<std::vector<StoredBlob>> take_any(const std::string& asked, const Keys& keys,
+                                         bool with_volatile, Host& host) {
+  auto instance = instance_called(asked, host);
+  auto device = open_device(asked, host);
+  if (!device) {
+    bool rests = instance && device.error().code == Errc::not_found;
+    return rests ? take_at_rest(*instance, with_volatile, host) : tl::unexpected(device.error());
+  }
+  auto off = [&] {
+    auto status = device->call(request::get_status);
+    return status && status->phase == VTPM_PHASE_OFF;
+  };
+  if (instance && off()) {
+    auto state = take_at_rest(*instance, with_volatile, host);
+    if (off()) {
+      return state;
+    }
+  }
+  return take_backup(*device, with_volatile, pointer_to(keys.daemon));
+}
+
+// Where `vtpmctl status` finds it. Who may not write there has made a backup nevertheless.
+void record_backup(const std::string& asked, const Host& host) {
+  auto instance = instance_called(asked, host);
+  if (!instance) {
+    return;
+  }
+  constexpr mode_t kForAll = 0755;
+  ::mkdir(host.instances.last_backups().c_str(), kForAll);
+  std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  std::array<char, 32> text{};
+  size_t size = ::gmtime_r(&now, &utc) == nullptr
+                    ? 0
+                    : std::strftime(text.data(), text.size(), "%FT%TZ\n", &utc);
+  static_cast<void>(write_state_file(host.instances.last_backup_of(*instance),
+                                     std::as_bytes(std::span(text.data(), size))));
+}
+
+Result<void> write_backup(const std::vector<StoredBlob>& state, const std::string& file,
+                          const Arguments& arguments, const Keys& keys) {
+  auto open = [&](const Location& place, CreateState create) {
+    return open_location(place, keys.backup, create);
+  };
+  // A file that is there may be the state of another TPM: it is replaced when that is asked for.
+  bool replace = arguments.replace || arguments.generations > 0;
+  return put_state_file(
+      state, {LocationKind::file, file}, replace ? Replace::always : Replace::never,
+      Belongs::to_caller, open,
+      [&](const std::string& path) { return shift_generations(path, arguments.generations); });
+}
+
+// To standard output: made in memory that has no name.
+Result<void> print_backup(const std::vector<StoredBlob>& state, const Keys& keys, Host& host) {
+  FileDescriptor memory(::memfd_create("vtpm-backup", MFD_CLOEXEC));
+  if (!memory) {
+    return system_failure("cannot make the backup in memory", errno);
+  }
+  Location place{LocationKind::file, path_of(memory)};
+  auto store = open_location(place, keys.backup, CreateState::never);
+  if (!store) {
+    return tl::unexpected(store.error());
+  }
+  auto filled = (*store)->lock();
+  for (const StoredBlob& blob : state) {
+    filled = filled.and_then([&] { return (*store)->store(blob.name, blob.data); });
+  }
+  struct stat status {};
+  if (!filled || ::fstat(memory.get(), &status) != 0) {
+    return filled ? system_failure("cannot examine the backup", errno) : filled;
+  }
+  Bytes bytes(static_cast<size_t>(status.st_size));
+  if (::pread(memory.get(), bytes.data(), bytes.size(), 0) != status.st_size) {
+    return failure(Errc::io, "cannot read the backup in memory");
+  }
+  host.out.write(reinterpret_cast<const char*>(bytes.data()),  // NOLINT
+                 static_cast<std::streamsize>(bytes.size()));
+  host.out.flush();
+  return host.out ? Result<void>() : failure(Errc::io, "cannot write to standard output");
+}
+
+// One TPM's, as it is told.
+struct MadeBackup {
+  std::string name;
+  std::string file;
+  Result<std::vector<StoredBlob>> blobs;
+};
+
+MadeBackup back_up(const std::string& name, const std::string& file, const Arguments& arguments,
+                   const Keys& keys, Host& host) {
+  auto state = take_any(name, keys, arguments.with_volatile, host);
+  auto put = state ? (file == "-" ? print_backup(*state, keys, host)
+                                  : write_backup(*state, file, arguments, keys))
+                   : tl::unexpected(state.error());
+  if (put) {
+    record_backup(name, host);
+  }
+  return {name, file, put ? std::move(state) : tl::unexpected(put.error())};
+}
+
+Report as_report(const MadeBackup& made) {
+  Report report;
+  report.add("name", made.name).add("file", made.file).add("ok", made.blobs.has_value(), "");
+  uint64_t bytes = 0;
+  for (const StoredBlob& blob : made.blobs.value_or(std::vector<StoredBlob>())) {
+    bytes += blob.data.size();
+  }
+  return made.blobs ? report.add("bytes", bytes) : report.add("error", made.blobs.error().message);
+}
+
+std::string as_line(const MadeBackup& made) {
+  return made.name + ": " +
+         (made.blobs ? "backed up as " + made.file : "FAILED: " + made.blobs.error().message) +
+         "\n";
+}
+
+Result<void> back_all_up(const Arguments& arguments, const Keys& keys, Host& host) {
+  std::string failed;
+  std::vector<Report> reports;
+  for (const std::string& name : list_instances(host.instances)) {
+    MadeBackup made = back_up(name, arguments.directory + "/" + name, arguments, keys, host);
+    reports.push_back(as_report(made));
+    failed += made.blobs ? "" : " " + name;
+    if (!arguments.json) {
+      host.out << as_line(made) << std::flush;
+    }
+  }
+  if (arguments.json) {
+    host.out << json_array(reports);
+  }
+  return failed.empty() ? Result<void>() : failure(Errc::io, "not backed up:" + failed);
 }
 
 // All of it is read, and so checked, before the device is asked to do anything.
@@ -38,8 +239,7 @@ Result<std::vector<StoredBlob>> read_backup(const Arguments& arguments) {
   if (!key) {
     return tl::unexpected(key.error());
   }
-  auto store = open_source(backup_file(arguments), *key);
-  return store ? take_state(**store) : tl::unexpected(store.error());
+  return take_state_at(backup_file(arguments), *key);
 }
 
 Result<void> power_as_before(DeviceClient& device, const vtpm_status& before) {
@@ -74,37 +274,11 @@ Result<void> refresh(const Arguments& arguments, DeviceClient& device, Host& hos
   return power_as_before(device, before);
 }
 
-}  // namespace
-
-Result<void> state_backup(const Arguments& arguments, DeviceClient& device, Host& host) {
-  auto key = LocationKey::read(backup_file(arguments), arguments.key);
+Result<void> restore_on(DeviceClient& device, const std::vector<StoredBlob>& backup,
+                        const Arguments& arguments, Host& host) {
   auto daemons_key = migration_key(arguments);
-  if (!key || !daemons_key) {
-    return tl::unexpected(key ? daemons_key.error() : key.error());
-  }
-  auto state = take_backup(device, arguments.with_volatile, pointer_to(*daemons_key));
-  if (!state) {
-    return tl::unexpected(state.error());
-  }
-  auto open = [&](const Location& place, CreateState create) {
-    return open_location(place, *key, create);
-  };
-  // A file that is there may be the state of another TPM: it is replaced when that is asked for.
-  bool replace = arguments.replace || arguments.generations > 0;
-  auto put = put_state_file(
-      *state, backup_file(arguments), replace ? Replace::always : Replace::never, open,
-      [&] { return shift_generations(arguments.file, arguments.generations); });
-  if (put) {
-    print_blobs(*state, host);
-  }
-  return put;
-}
-
-Result<void> state_restore(const Arguments& arguments, DeviceClient& device, Host& host) {
-  auto backup = read_backup(arguments);
-  auto daemons_key = migration_key(arguments);
-  if (!backup || !daemons_key) {
-    return tl::unexpected(backup ? daemons_key.error() : backup.error());
+  if (!daemons_key) {
+    return tl::unexpected(daemons_key.error());
   }
   auto before = device.call(request::get_status);
   if (!before) {
@@ -117,7 +291,7 @@ Result<void> state_restore(const Arguments& arguments, DeviceClient& device, Hos
   }
   bool with_volatile = arguments.same_identity && !arguments.no_volatile;
   auto blobs =
-      blobs_to_restore(*backup, is_12 ? TpmVersion::tpm12 : TpmVersion::tpm20, with_volatile);
+      blobs_to_restore(backup, is_12 ? TpmVersion::tpm12 : TpmVersion::tpm20, with_volatile);
   if (!blobs) {
     return tl::unexpected(device.error(blobs.error().code, blobs.error().message));
   }
@@ -125,8 +299,79 @@ Result<void> state_restore(const Arguments& arguments, DeviceClient& device, Hos
   if (!restored) {
     return restored;
   }
-  print_blobs(*blobs, host);
+  print_blobs(*blobs, host.out);
   return arguments.fresh_identity ? refresh(arguments, device, host, *before) : restored;
+}
+
+// Of a TPM that does not run: what the other version has there stays.
+Result<void> restore_at_rest(const std::string& instance, const std::vector<StoredBlob>& backup,
+                             const Arguments& arguments, Host& host) {
+  if (arguments.fresh_identity) {
+    return failure(Errc::wrong_phase, instance +
+                                          " is stopped, and another identity takes a TPM that "
+                                          "runs: vtpmctl start " +
+                                          instance + ". Nothing was changed");
+  }
+  auto settings = read_settings(host.instances.configuration_of(instance));
+  bool is_12 = settings && value_of(*settings, "tpm").value_or("2.0") == "1.2";
+  TpmVersion version = is_12 ? TpmVersion::tpm12 : TpmVersion::tpm20;
+  auto blobs = blobs_to_restore(backup, version, !arguments.no_volatile);
+  auto place = blobs ? resting_place(instance, host) : tl::unexpected(blobs.error());
+  if (!place) {
+    return tl::unexpected(place.error());
+  }
+  std::vector<StoredBlob> all = *blobs;
+  auto before = take_state_at(place->where, place->key);
+  for (StoredBlob& blob : before.value_or(std::vector<StoredBlob>())) {
+    if (blob.name.version != version) {
+      all.push_back(std::move(blob));
+    }
+  }
+  auto open = [&](const Location& where, CreateState create) {
+    return open_location(where, place->key, create);
+  };
+  auto put = put_state(all, place->where, Replace::always, open);
+  if (put) {
+    print_blobs(*blobs, host.out);
+  }
+  return put;
+}
+
+}  // namespace
+
+Result<void> state_backup(const Arguments& arguments, Host& host) {
+  auto keys = read_keys(arguments);
+  if (!keys) {
+    return tl::unexpected(keys.error());
+  }
+  if (!arguments.directory.empty()) {
+    return back_all_up(arguments, *keys, host);
+  }
+  MadeBackup made = back_up(arguments.device, arguments.file, arguments, *keys, host);
+  if (!made.blobs) {
+    return tl::unexpected(made.blobs.error());
+  }
+  if (arguments.json && arguments.file != "-") {
+    host.out << as_report(made).json();
+  } else {
+    print_blobs(*made.blobs, arguments.file == "-" ? host.err : host.out);
+  }
+  return {};
+}
+
+Result<void> state_restore(const Arguments& arguments, Host& host) {
+  auto backup = read_backup(arguments);
+  if (!backup) {
+    return tl::unexpected(backup.error());
+  }
+  auto device = open_device(arguments.device, host);
+  if (device) {
+    return restore_on(*device, *backup, arguments, host);
+  }
+  auto instance = instance_called(arguments.device, host);
+  bool rests = instance && device.error().code == Errc::not_found;
+  return rests ? restore_at_rest(*instance, *backup, arguments, host)
+               : tl::unexpected(device.error());
 }
 
 }  // namespace vtpm::verb

@@ -79,6 +79,24 @@ Result<std::string> new_uuid() {
               : system_failure("cannot read a random UUID", errno);
 }
 
+// A state that is there already would be replaced.
+Result<void> check_import(const Arguments& arguments, const Host& host) {
+  bool elsewhere =
+      std::ranges::any_of(arguments.options, [](const auto& o) { return o.first == "state"; });
+  if (!arguments.from.empty() && elsewhere) {
+    return failure(Errc::invalid,
+                   "--from puts the state where vtpmctl keeps it; it cannot go with state=. To put "
+                   "it elsewhere: vtpmctl state import, then create --state");
+  }
+  std::string state = host.instances.directory_of(arguments.device) + "/state";
+  if (!arguments.from.empty() && ::access(state.c_str(), F_OK) == 0) {
+    return failure(Errc::busy, "there is a state in " + state +
+                                   " already; move it away, or create " + arguments.device +
+                                   " without --from to go on with it");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> create(const Arguments& arguments, Host& host) {
@@ -89,7 +107,12 @@ Result<void> create(const Arguments& arguments, Host& host) {
   if (!said && getpwnam(kUser) != nullptr) {  // NOLINT: one thread
     wanted.options.emplace_back("user", kUser);
   }
-  auto made = create_instance(wanted, host.instances, host.paths, host.run);
+  if (auto possible = check_import(arguments, host); !possible) {
+    return possible;
+  }
+  auto made = create_instance(wanted, host.instances, host.paths, host.run).and_then([&] {
+    return arguments.from.empty() ? Result<void>() : import_into_instance(arguments, host);
+  });
   if (made) {
     host.out << arguments.device << ": /dev/"
              << device_of(host.instances, arguments.device).value_or("?") << ", "

@@ -1,5 +1,7 @@
 #include <ostream>
 
+#include "ctl/config/settings.h"
+#include "ctl/tool/instances.h"
 #include "ctl/tool/state_copies.h"
 #include "ctl/tool/state_inspection.h"
 #include "ctl/tool/verbs.h"
@@ -38,8 +40,7 @@ Error with_remedy(Error error) {
 
 Result<void> move_between(const Place& from, const Place& to, const Arguments& arguments,
                           Host& host) {
-  auto source = open_source(from.where, from.key);
-  auto state = source ? take_state(**source) : tl::unexpected(source.error());
+  auto state = take_state_at(from.where, from.key);
   if (!state) {
     return tl::unexpected(with_remedy(state.error()));
   }
@@ -86,6 +87,12 @@ Result<void> move_state(const Arguments& arguments, Host& host, bool to_file,
                       host);
 }
 
+TpmVersion version_of_instance(const std::string& name, const Host& host) {
+  auto settings = read_settings(host.instances.configuration_of(name));
+  bool is_12 = settings && value_of(*settings, "tpm").value_or("2.0") == "1.2";
+  return is_12 ? TpmVersion::tpm12 : TpmVersion::tpm20;
+}
+
 // How to tell, after a failure, which of two keys holds.
 Error with_key_that_holds(Error error, const StateInspection& before, const std::string& location) {
   error.message +=
@@ -123,6 +130,32 @@ Result<void> state_export(const Arguments& arguments, Host& host) {
       arguments, host, false,
       "export gives a file's state (file:) to swtpm (dir: or linear:); the other way is vtpmctl "
       "state import");
+}
+
+Result<void> import_into_instance(const Arguments& arguments, Host& host) {
+  Arguments import = arguments;
+  import.version = version_of_instance(arguments.device, host);
+  import.replace = true;  // the new TPM's own state, which nobody has used
+  auto from = find_location(arguments.from, host.instances);
+  if (from) {
+    from->version = import.version;
+  }
+  auto from_key =
+      from ? LocationKey::read(*from, arguments.from_key) : tl::unexpected(from.error());
+  auto to = from_key ? find_place(arguments.device, {}, host) : tl::unexpected(from_key.error());
+  auto moved = to ? move_between(Place{*from, std::move(*from_key)}, *to, import, host)
+                  : tl::unexpected(to.error());
+  if (moved) {
+    host.err << "vtpmctl: the state in " << from->text()
+             << " still works: see to it that no TPM runs on it any more, and remove it once "
+             << arguments.device << " has been seen to work\n";
+    return moved;
+  }
+  auto removed = remove_instance(host.instances, arguments.device, false);
+  Error error = moved.error();
+  error.message +=
+      removed ? ". " + arguments.device + " was not made" : ". And " + removed.error().message;
+  return tl::unexpected(error);
 }
 
 Result<void> state_rekey(const Arguments& arguments, Host& host) {

@@ -165,6 +165,35 @@ on_swtpm tpm2_startup -c
 expect_eq "$(nv_read on_swtpm)" "ours 2" "the NV index in swtpm"
 stop_swtpm
 
+step "what root makes in somebody's directory belongs to that somebody, and a backup to root"
+mkdir "$WORK/theirs"
+chown nobody:nogroup "$WORK/theirs"
+owner_of() { stat -c '%U %a' "$1"; }
+ctl 0 state export "file:$WORK/state" "dir:$WORK/theirs/tpm"
+for made in tpm tpm/.lock tpm/tpm2-00.permall; do
+    expect_eq "$(stat -c %U "$WORK/theirs/$made")" nobody "the owner of $made"
+done
+ctl 0 state export "file:$WORK/state" "linear:$WORK/theirs/linear"
+expect_eq "$(owner_of "$WORK/theirs/linear")" "nobody 600" "owner and mode of a linear file"
+ctl 0 state import "dir:$WORK/swtpm" "file:$WORK/theirs/state"
+expect_eq "$(owner_of "$WORK/theirs/state")" "nobody 600" "owner and mode of an imported state"
+rm "$WORK/theirs/tpm/.lock"
+ctl 0 state import "dir:$WORK/theirs/tpm" "file:$WORK/again"
+expect_eq "$(stat -c %U "$WORK/theirs/tpm/.lock")" nobody "the owner of a lock file that an import made"
+install -m 666 -o daemon /dev/null "$WORK/theirs/waiting"
+ctl 1 state import "dir:$WORK/swtpm" "file:$WORK/theirs/waiting"
+expect_output 'belongs neither to you'
+start_vtpmd vtpm0 --state "file:$WORK/state"
+install -m 666 -o nobody /dev/null "$WORK/theirs/backup"
+ctl 0 state backup vtpm0 "$WORK/theirs/backup"
+expect_eq "$(owner_of "$WORK/theirs/backup")" "root 600" "owner and mode of a backup"
+
+step "a limit for the size of files is told, and leaves nothing"
+(ulimit -f 1 && ctl 1 state backup vtpm0 "$WORK/theirs/limited")
+expect_output 'ulimit -f'
+expect_eq "$(find "$WORK/theirs" -name '*limited*')" "" "what is left of it"
+stop_vtpmd vtpm0
+
 step "a TPM 1.2: to a state file, to vtpmd, and back"
 mkdir "$WORK/swtpm12"
 start_swtpm 1.2 "dir=$WORK/swtpm12"

@@ -94,6 +94,8 @@ int __real_ftruncate(int fd, off_t size);
 int __real_fdatasync(int fd);
 int __real_renameat(int from_directory, const char* from, int to_directory, const char* to);
 int __real_fcntl(int fd, int command, ...);
+int __real_linkat(int from_directory, const char* from, int to_directory, const char* to,
+                  int flags);
 int __real_unlinkat(int directory, const char* path, int flags);
 
 // As the C library declares it, but with the mode that its callers pass whenever it matters.
@@ -199,6 +201,13 @@ int __wrap_fcntl(int fd, int command, void* argument) {
     return -1;
   }
   return __real_fcntl(fd, command, argument);
+}
+
+int __wrap_linkat(int from_directory, const char* from, int to_directory, const char* to,
+                  int flags) {
+  return vtpm::strikes_here("linkat")
+             ? -1
+             : __real_linkat(from_directory, from, to_directory, to, flags);
 }
 
 // Only watched: a leftover that cannot be removed is nobody's failure.

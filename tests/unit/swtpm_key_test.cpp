@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "engine/file_descriptor.h"
+#include "engine/sealing.h"
 #include "tests/support/hex.h"
 #include "tests/support/temporary_directory.h"
 
@@ -50,6 +51,10 @@ TEST_F(SwtpmKeyTest, Hex_IsTheDefault) {
 TEST_F(SwtpmKeyTest, HexWithPrefixCapitalsAndNewline_IsTaken) {
   EXPECT_EQ(key("mode=aes-256-cbc,file=" + file(std::string("0x") + kHex256 + " \r\n")),
             hex(kHex256));
+}
+
+TEST_F(SwtpmKeyTest, HexWithTheEndOfAString_IsTaken) {
+  EXPECT_EQ(key("file=" + file(kHex128 + std::string("\n\0", 2))), hex(kHex128));
 }
 
 TEST_F(SwtpmKeyTest, Mode_NamesTheLength) {
@@ -102,8 +107,14 @@ TEST_F(SwtpmKeyTest, Newline_IsPartOfThePassphrase) {
   EXPECT_NE(key("pwdfile=" + file("passphrase")), hex("8abdbb0c72ed14fb8e0284db094f31ce"));
 }
 
-TEST_F(SwtpmKeyTest, EmptyPassphrase_IsRefused) {
-  EXPECT_THAT(refusal("pwdfile=" + file("")).message, HasSubstr("empty"));
+// As swtpm has it; for a seal of our own it is refused.
+TEST_F(SwtpmKeyTest, EmptyPassphrase_IsOne) {
+  EXPECT_EQ(key("pwdfile=" + file("")), hex("c55dfd0c4fbdffdf11d67b7016497837"));
+  EXPECT_EQ(key("kdf=sha512,pwdfile=" + path_), hex("cf83e1357eefb8bdf1542850d66d8007"));
+}
+
+TEST_F(SwtpmKeyTest, EmptyPassphraseForAStateFile_IsRefused) {
+  EXPECT_THAT(read_sealing_key("pwdfile=" + file("")).error().message, HasSubstr("empty"));
 }
 
 // -- descriptors --

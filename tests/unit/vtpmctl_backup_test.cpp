@@ -146,6 +146,16 @@ TEST_F(Generations, OldestThatIsNoBackup_IsNotReplaced) {
   EXPECT_EQ(contents(), "2 1 - -");
 }
 
+TEST_F(Generations, WithoutSecondNames_MoveOnAllTheSame) {
+  must(back_up("1", 2));
+  {
+    FileFaults faults(1, EPERM);  // linkat, as FAT answers it
+    must(back_up("2", 2));
+    ASSERT_TRUE(faults.happened());
+  }
+  EXPECT_EQ(contents(), "2 1 - -");
+}
+
 TEST_F(Generations, Interrupted_LosesNoneAndGoesOn) {
   must(back_up("1", 3));
   must(back_up("2", 3));

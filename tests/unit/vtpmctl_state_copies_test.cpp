@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "ctl/tool/state_file.h"
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
 #include "tests/support/memory_store.h"
@@ -173,6 +174,91 @@ TEST_F(StateCopy, StorageThatAltersBytes_LeavesWhatWasToBeReplaced) {
     EXPECT_EQ(load(to, kSavestate12).value(), hex("03"));
     EXPECT_EQ(load(to, kVolatile).error().code, Errc::not_found);
   }
+}
+
+TEST_F(StateCopy, WhileItIsWritten_HasNoName) {
+  std::vector<std::string> meanwhile;
+  auto open = open_;
+  open_ = [&](const Location& place, CreateState create) {
+    meanwhile = names();
+    return open(place, create);
+  };
+  must(put(file_));
+  EXPECT_THAT(meanwhile, SizeIs(0)) << "a process that is killed now leaves nothing";
+}
+
+TEST_F(StateCopy, BlankFileThatOthersMayRead_IsReplacedByOneForItsOwnerAlone) {
+  directory_.write("state", "");
+  std::filesystem::permissions(file_.path, std::filesystem::perms(0666));
+  must(put(file_));
+  EXPECT_EQ(std::filesystem::status(file_.path).permissions(), std::filesystem::perms(0600));
+}
+
+TEST_F(StateCopy, LinkInPlaceOfTheFile_IsRefusedAndWhereItLeadsUntouched) {
+  directory_.write("elsewhere", "");
+  std::filesystem::create_symlink(directory_ / "elsewhere", file_.path);
+  EXPECT_EQ(put(file_, Replace::always).error().code, Errc::invalid);
+  EXPECT_EQ(directory_.read("elsewhere"), "");
+}
+
+TEST_F(StateCopy, LinkInPlaceOfTheDirectory_IsRefused) {
+  std::filesystem::create_directory(directory_ / "elsewhere");
+  std::filesystem::create_directory_symlink(directory_ / "elsewhere", dir_.path);
+  EXPECT_THAT(put(dir_, Replace::always).error().message, HasSubstr("no link is followed"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory_ / "elsewhere"));
+}
+
+TEST_F(StateCopy, FileThatAppearsMeanwhile_IsNotReplaced) {
+  auto put = put_state_file(state_, file_, Replace::never, Belongs::to_caller, open_,
+                            [&](const std::string&) {
+                              directory_.write("state", "a diary");
+                              return Result<void>();
+                            });
+  EXPECT_EQ(put.error().code, Errc::busy);
+  EXPECT_EQ(directory_.read("state"), "a diary");
+}
+
+TEST_F(StateCopy, DirectoryThatIsExchangedMeanwhile_IsNotLookedUpAgain) {
+  std::filesystem::create_directory(dir_.path);
+  const Location to{LocationKind::file, dir_.path + "/state"};
+  must(put_state_file(state_, to, Replace::never, Belongs::to_caller, open_,
+                      [&](const std::string&) {
+                        std::filesystem::rename(dir_.path, directory_ / "moved");
+                        std::filesystem::create_directory(dir_.path);
+                        return Result<void>();
+                      }));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path));
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "moved/state"));
+}
+
+// A file system without unnamed files refuses the second call, which asks for one.
+TEST_F(StateCopy, WithoutUnnamedFiles_IsWrittenBesideAndLeftoversGoAway) {
+  directory_.write(".blob.vtpm-partial", "of a process that was killed");
+  {
+    FileFaults faults(2, EOPNOTSUPP);
+    must(write_state_file(directory_ / "blob", hex("0102")));
+    ASSERT_TRUE(faults.happened());
+  }
+  EXPECT_EQ(read_state_file(directory_ / "blob", 2).value(), hex("0102"));
+  EXPECT_THAT(names(), SizeIs(1));
+  EXPECT_EQ(std::filesystem::status(directory_ / "blob").permissions(),
+            std::filesystem::perms(0600));
+}
+
+TEST_F(StateCopy, LimitForTheSizeOfFiles_IsNamed) {
+  must(put(file_));
+  auto file = StorageFile::open(file_.path, StorageFile::Access::write, CreateState::never);
+  FileFaults limit(1, EFBIG);
+  EXPECT_THAT(file->write(0, hex("00")).error().message, HasSubstr("ulimit -f"));
+}
+
+TEST(LockOfADirectory, ThatIsASecondNameOfAnotherFile_IsNotWrittenTo) {
+  TemporaryDirectory directory;
+  directory.write("diary", "dear diary");
+  std::filesystem::create_hard_link(directory / "diary", directory / ".lock");
+  auto store = open_location({LocationKind::directory, directory.path()}, {}, CreateState::never);
+  EXPECT_EQ((*store)->lock().error().code, Errc::invalid);
+  EXPECT_EQ(directory.read("diary"), "dear diary");
 }
 
 // With a fault at call 1, 2, 3, ... until none is left.

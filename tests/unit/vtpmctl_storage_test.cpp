@@ -422,5 +422,134 @@ TEST_F(BackupVerb, RestoreThatCannotRefreshTheIdentity_SaysNotToStartTheClone) {
   EXPECT_THAT(err_.str(), HasSubstr("do not start the clone"));
 }
 
+// -- Of instances that do not run --
+
+class InstanceBackup : public BackupVerb {
+ protected:
+  InstanceBackup() {
+    for (const char* name : {"etc", "lib", "run", "backups"}) {
+      std::filesystem::create_directories(path(name));
+    }
+  }
+  // Stopped: its device is not there.
+  void make(const std::string& name, const std::string& state) {
+    directory_.write(("etc/" + name + ".toml").c_str(),
+                     "device = \"vtpm3\"\nstate = \"" + state + "\"\n");
+  }
+};
+
+TEST_F(InstanceBackup, OfAStoppedTpm_IsTakenFromItsStorage) {
+  make("web01", file_);
+  put(file_, kPermanent, hex("0102"));
+
+  ASSERT_EQ(state({"backup", "web01", backup_}), 0) << err_.str();
+
+  EXPECT_EQ(load("file:" + backup_, kPermanent).value(), hex("0102"));
+  EXPECT_THAT(directory_.read("lib/.last-backup/web01"), testing::MatchesRegex("....-..-..T.*Z\n"));
+}
+
+TEST_F(InstanceBackup, OfAnotherFormat_IsAStateFileAllTheSame) {
+  make("web01", dir_);
+  put(dir_, kPermanent, hex("0102"));
+
+  ASSERT_EQ(state({"backup", "web01", backup_}), 0) << err_.str();
+
+  EXPECT_EQ(load("file:" + backup_, kPermanent).value(), hex("0102"));
+}
+
+TEST_F(InstanceBackup, WhoseTpmIsOff_IsTakenBesideItsDaemonsLock) {
+  directory_.write("etc/web01.toml", "device = \"vtpm7\"\nstate = \"" + file_ + "\"\n");
+  put(file_, kPermanent, hex("0f0f"));
+  auto daemon = open(file_);
+  must(daemon->lock());
+  phase_ = VTPM_PHASE_OFF;
+
+  ASSERT_EQ(state({"backup", "vtpm7", backup_}), 0) << err_.str();
+
+  EXPECT_EQ(load("file:" + backup_, kPermanent).value(), hex("0f0f"));
+}
+
+TEST_F(InstanceBackup, OfAll_GoesOnBehindAFailureAndTellsIt) {
+  make("web01", "file:" + path("missing"));
+  make("web02", file_);
+  put(file_, kPermanent, hex("0102"));
+
+  EXPECT_EQ(state({"backup", "--all", path("backups")}), 1);
+
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("web01: FAILED: "), HasSubstr("web02: backed up as ")));
+  EXPECT_THAT(err_.str(), HasSubstr("not backed up: web01\n"));
+  EXPECT_EQ(load("file:" + path("backups/web02"), kPermanent).value(), hex("0102"));
+}
+
+TEST_F(InstanceBackup, OfAllAsJson_IsOneObjectForEach) {
+  make("web02", file_);
+  put(file_, kPermanent, hex("0102"));
+
+  EXPECT_EQ(state({"backup", "--all", path("backups"), "--json"}), 0) << err_.str();
+
+  auto told = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(told.at(0).at("name"), "web02");
+  EXPECT_EQ(told.at(0).at("ok"), true);
+}
+
+TEST_F(InstanceBackup, ToStandardOutput_IsTheFileAlone) {
+  make("web01", file_);
+  put(file_, kPermanent, hex("0102"));
+
+  ASSERT_EQ(state({"backup", "web01", "-", "--key", key_}), 0) << err_.str();
+
+  directory_.write("received", out_.str());
+  EXPECT_EQ(load("file:" + path("received"), kPermanent, key_).value(), hex("0102"));
+}
+
+TEST_F(InstanceBackup, RestoredToAStoppedTpm_ReplacesItsState) {
+  make("web01", file_);
+  put(file_, kPermanent, hex("0f"));
+  put(file_, BlobName{TpmVersion::tpm12, BlobKind::permanent}, hex("12"));
+  put("file:" + backup_, kPermanent, hex("0102"));
+
+  EXPECT_EQ(state({"restore", "web01", backup_, "--fresh-identity"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("vtpmctl start web01"));
+  ASSERT_EQ(state({"restore", "web01", backup_, "--same-identity"}), 0) << err_.str();
+
+  EXPECT_EQ(load(file_, kPermanent).value(), hex("0102"));
+  EXPECT_EQ(load(file_, BlobName{TpmVersion::tpm12, BlobKind::permanent}).value(), hex("12"))
+      << "the other version's stays";
+}
+
+TEST_F(InstanceBackup, CreatedFromAState_HasItAndWarnsOfTheOtherOne) {
+  put(dir_, kPermanent, hex("0102"));
+
+  ASSERT_EQ(run({"create", "web05", "--from", dir_.c_str()}), 0) << err_.str();
+
+  EXPECT_EQ(load("file:" + path("lib/web05/state"), kPermanent).value(), hex("0102"));
+  EXPECT_THAT(err_.str(), HasSubstr("still works"));
+}
+
+TEST_F(InstanceBackup, CreatedFromNothing_IsNotMade) {
+  EXPECT_EQ(run({"create", "web05", "--from", dir_.c_str()}), 1);
+
+  EXPECT_FALSE(std::filesystem::exists(path("etc/web05.toml")));
+}
+
+TEST_F(InstanceBackup, CreatedFromAState_ReplacesNone) {
+  std::filesystem::create_directories(path("lib/web05"));
+  put("file:" + path("lib/web05/state"), kPermanent, hex("0f"));
+  put(dir_, kPermanent, hex("0102"));
+
+  EXPECT_EQ(run({"create", "web05", "--from", dir_.c_str()}), 1);
+  EXPECT_EQ(load("file:" + path("lib/web05/state"), kPermanent).value(), hex("0f"));
+}
+
+// -- Places --
+
+TEST_F(StorageVerb, PlaceWithoutItsFormat_IsToldWithIt) {
+  directory_.write("state", "");
+  EXPECT_EQ(state({"inspect", path("state")}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("file:" + path("state")));
+  EXPECT_EQ(state({"inspect", "file:" + directory_.path().string()}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("dir:" + directory_.path().string()));
+}
+
 }  // namespace
 }  // namespace vtpm
