@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <optional>
 
-#include "ctl/tool/acting_as.h"
 #include "ctl/tool/file_beside.h"
 #include "ctl/tool/linear_store.h"
+#include "ctl/tool/owners_rights.h"
 #include "ctl/tool/state_file.h"
 #include "engine/dir_store.h"
 #include "engine/state_file_scan.h"
@@ -57,7 +57,7 @@ Result<void> lock_as_owner(StateStore& store, const Location& from) {
   }
   FileDescriptor directory(
       openat(AT_FDCWD, from.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
-  auto owner = ActingAs::owner_of(directory.get());
+  auto owner = OwnersRights::of(directory.get());
   if (!owner) {
     return tl::unexpected(owner.error());
   }
@@ -239,6 +239,9 @@ Result<void> become(FileBeside& beside, const FilePlace& place, bool replaces, c
                : system_failure("cannot give the new file the name " + to.path, errno);
   }
   auto durable = sync_directory_of(place.path());
+  if (!durable && !replaces) {
+    unlinkat(place.directory(), place.name().c_str(), 0);
+  }
   return durable ? durable : tl::unexpected(called(durable.error(), place.path(), to.path));
 }
 
@@ -328,7 +331,7 @@ FileDescriptor open_directory(const FilePlace& place) {
 
 // By the owner of the directory that it is in, to whom it belongs then.
 Result<FileDescriptor> make_directory(const FilePlace& place, const Location& to) {
-  auto owner = ActingAs::owner_of(place.directory());
+  auto owner = OwnersRights::of(place.directory());
   if (!owner) {
     return tl::unexpected(owner.error());
   }
@@ -364,7 +367,7 @@ Result<void> put_into_directory(const std::vector<StoredBlob>& state, const Loca
     return failed;
   }
   auto made = is_new ? make_directory(*place, to) : Result<FileDescriptor>(std::move(directory));
-  auto owner = made ? ActingAs::owner_of(made->get()) : tl::unexpected(made.error());
+  auto owner = made ? OwnersRights::of(made->get()) : tl::unexpected(made.error());
   if (!owner) {
     return tl::unexpected(owner.error());
   }

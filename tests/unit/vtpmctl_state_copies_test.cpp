@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "ctl/tool/state_file.h"
+#include "engine/storage_file.h"
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
 #include "tests/support/memory_store.h"

@@ -1,4 +1,4 @@
-#include "ctl/tool/acting_as.h"
+#include "ctl/tool/owners_rights.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,12 +8,12 @@
 
 namespace vtpm {
 
-Result<std::unique_ptr<ActingAs>> ActingAs::owner_of(int fd) {
+Result<std::unique_ptr<OwnersRights>> OwnersRights::of(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) {
     return system_failure("cannot examine a directory", errno);
   }
-  std::unique_ptr<ActingAs> acting(new ActingAs);
+  std::unique_ptr<OwnersRights> acting(new OwnersRights);
   if (::geteuid() != 0 || status.st_uid == 0) {
     return acting;
   }
@@ -31,7 +31,7 @@ Result<std::unique_ptr<ActingAs>> ActingAs::owner_of(int fd) {
   return acting;
 }
 
-ActingAs::~ActingAs() {
+OwnersRights::~OwnersRights() {
   bool back = !acts_ || (::seteuid(0) == 0 && ::setegid(group_) == 0 &&
                          ::setgroups(groups_.size(), groups_.data()) == 0);
   if (!back) {

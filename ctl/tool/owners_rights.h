@@ -14,16 +14,16 @@
 
 namespace vtpm {
 
-class ActingAs {
+class OwnersRights {
  public:
   // The owner of an open file. Does nothing where that is root, or the caller is not.
-  static Result<std::unique_ptr<ActingAs>> owner_of(int fd);
-  ActingAs(const ActingAs&) = delete;
-  ActingAs& operator=(const ActingAs&) = delete;
-  ~ActingAs();
+  static Result<std::unique_ptr<OwnersRights>> of(int fd);
+  OwnersRights(const OwnersRights&) = delete;
+  OwnersRights& operator=(const OwnersRights&) = delete;
+  ~OwnersRights();
 
  private:
-  ActingAs() = default;
+  OwnersRights() = default;
 
   bool acts_ = false;
   gid_t group_ = 0;
