@@ -24,6 +24,7 @@ _vtpmd() {
     --startup) choices="clear state none" ;;
     --locality) choices="reject-4" ;;
     --migration) choices="incoming release-lock-outgoing" ;;
+    --control) choices="allowed none" ;;
     --sandbox) choices="on log off" ;;
     --log-level) choices="error warning info debug" ;;
     --name) choices=$(_vtpmd_instances) ;;
@@ -37,7 +38,7 @@ _vtpmd() {
     *)
         choices="--help --version --device --state --create --state-wait --key --sync --tpm --profile --power --startup"
         choices+=" --buffer-size --no-auto-shutdown --name --config --owner --group --mode --check --make-state"
-        choices+=" --control-user --control-group --status-group --locality --migration --migration-key --user --sandbox"
+        choices+=" --control --control-user --control-group --status-group --locality --migration --migration-key --user --sandbox"
         choices+=" --major --minor --daemon --pid-file --log-level"
         ;;
     esac

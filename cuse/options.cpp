@@ -172,7 +172,7 @@ void add_control_options(CLI::App& app, Options& options, Raw& raw) {
                  "control node is what remains")
       ->check(CLI::IsMember({"allowed", "none"}))
       ->default_str("allowed")
-      ->type_name("");
+      ->type_name("allowed|none");
   app.add_option("--control-user", raw.control_user,
                  "User who may control the TPM besides root (name or number); root: every opener "
                  "with the number 0, in containers too")
