@@ -50,10 +50,11 @@ std::string duration_words(uint64_t seconds) {
   return std::to_string(seconds / kDay) + " d " + std::to_string(seconds % kDay / kHour) + " h";
 }
 
-// When `vtpmctl state backup` left its mark beside the state; "never" without one.
+// When `vtpmctl state backup` wrote its record, which says the same and which not everybody may
+// read; "never" without one.
 std::string last_backup_of(const InstancePaths& paths, const std::string& name) {
   struct stat status {};
-  if (::stat((paths.directory_of(name) + "/last-backup").c_str(), &status) != 0) {
+  if (::stat(paths.last_backup_of(name).c_str(), &status) != 0) {
     return errno == ENOENT ? "never" : "";
   }
   std::array<char, 32> text{};

@@ -112,10 +112,11 @@ TEST_F(VtpmctlStatus, OlderProgram_IsToldWithWhatToDo) {
   EXPECT_THAT(words_of("vtpm7"), HasSubstr("vtpmd 0.0.1, an older program: restart"));
 }
 
-TEST_F(VtpmctlStatus, LastBackup_IsNeverOrWhenItsMarkWasWritten) {
+TEST_F(VtpmctlStatus, LastBackup_IsNeverOrWhenItWasRecorded) {
   EXPECT_EQ(status_of("vtpm7")["last_backup"], "never");
 
-  std::ofstream(path("lib/web01/last-backup")) << "";
+  std::filesystem::create_directories(path("lib/.last-backup"));
+  std::ofstream(path("lib/.last-backup/web01")) << "";
 
   EXPECT_THAT(status_of("vtpm7")["last_backup"].get<std::string>(), testing::EndsWith("Z"));
 }
