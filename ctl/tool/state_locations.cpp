@@ -55,16 +55,28 @@ std::string Location::text() const {
   return text;
 }
 
+namespace {
+
+bool is_directory(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+tl::unexpected<Error> no_directory(const std::string& path) {
+  std::string message = path;
+  message += " is a directory; one of swtpm's is dir:" + path;
+  return failure(Errc::invalid, message);
+}
+
+}  // namespace
+
 Result<Location> find_location(const std::string& text, const InstancePaths& instances) {
   for (const Scheme& scheme : kSchemes) {
     if (text.starts_with(scheme.prefix) && text.size() > scheme.prefix.size()) {
-      struct stat status {};
       std::string path = text.substr(scheme.prefix.size());
-      if (scheme.kind != LocationKind::directory && ::stat(path.c_str(), &status) == 0 &&
-          S_ISDIR(status.st_mode)) {
-        return failure(Errc::invalid, path + " is a directory; one of swtpm's is dir:" + path);
-      }
-      return Location{scheme.kind, text.substr(scheme.prefix.size())};
+      return scheme.kind != LocationKind::directory && is_directory(path)
+                 ? no_directory(path)
+                 : Result<Location>(Location{scheme.kind, std::move(path)});
     }
   }
   struct stat status {};
