@@ -1,5 +1,5 @@
 #!/bin/bash
-# guest: --systemd --no-cuse --mem 2G --timeout 400
+# guest: --systemd --no-cuse --mem 2G --timeout 700
 # The package installed from scratch, and the life of a virtual machine's TPM with real systemd and udev.
 
 . tests/guest/lib/lib.sh

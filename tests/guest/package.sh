@@ -1,5 +1,5 @@
 #!/bin/bash
-# guest: --systemd --no-cuse --mem 2G --timeout 400
+# guest: --systemd --no-cuse --mem 2G --timeout 700
 # The packages over their life: an upgrade with ten devices in use, a removal that keeps the state, a purge.
 
 . tests/guest/lib/lib.sh

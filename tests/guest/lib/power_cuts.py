@@ -15,7 +15,7 @@ import time
 import control
 from counter import expect_between
 
-MOST = 4  # guests for each cycle that is wanted: a cut may come before a store's TPM is there
+MOST = 12  # guests for each cycle that is wanted: a cut may come before a store's TPM is there
 LONGEST = 0.8, 0.7  # seconds from the first disk mounted to the power cut, at most; and for each TPM that starts
 
 
