@@ -19,13 +19,13 @@ class SignalsHeld {
     for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
       sigaddset(&held, signal);
     }
-    sigprocmask(SIG_BLOCK, &held, &before_);
+    pthread_sigmask(SIG_BLOCK, &held, &before_);
   }
   SignalsHeld(const SignalsHeld&) = delete;
   SignalsHeld& operator=(const SignalsHeld&) = delete;
   ~SignalsHeld() {
     int error = errno;
-    sigprocmask(SIG_SETMASK, &before_, nullptr);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     errno = error;
   }
 

@@ -25,7 +25,8 @@ expect_calls() {
     kill "$tracer"
     wait "$tracer" || true
     for call in "${CALLS[@]}"; do
-        count=$(grep -Ec "^[0-9]+ +$call\(" "$WORK/calls" || true)
+        # What /proc says of an opener is asked once for each open.
+        count=$(grep -E "^[0-9]+ +$call\(" "$WORK/calls" | grep -vc '"/proc/' || true)
         ((count % INCREMENTS == 0)) || fail "$count calls of $call for $INCREMENTS increments"
         ((count == 0)) || found+="$call $((count / INCREMENTS)) "
     done

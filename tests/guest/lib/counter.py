@@ -14,6 +14,7 @@ import sys
 import tpm
 
 INDEX = 0x1500090
+FAILURE, FAILED = 0x101, -1  # TPM_RC_FAILURE; what is told of such a TPM
 NOT_INCREMENTED, NOT_DEFINED = 0x14A, 0x28B  # TPM_RC_NV_UNINITIALIZED; TPM_RC_HANDLE, of the second handle
 
 
@@ -47,6 +48,11 @@ class Counter:
             return None
         assert code == 0, f"reading: response code {code:#x}"
         return struct.unpack(">Q", response[16:24])[0]
+
+    def value_or_failed(self):
+        """As value_or_none(); FAILED of a TPM that has no usable state."""
+        response = tpm.execute(self.file, tpm.get_random(1))
+        return FAILED if tpm.response_code(response) == FAILURE else self.value_or_none()
 
     def begin(self):
         """Makes the counter readable if it is not; its value."""

@@ -14,7 +14,7 @@ import sys
 
 import control
 import write_log
-from counter import Counter
+from counter import FAILED, Counter
 
 NODE = "/dev/vtpm0"
 MOST_BOUNDARIES = 200  # looked at, spread evenly if there are more; a look takes 0.4 s
@@ -72,7 +72,7 @@ class Look:
         run(*self.command)
         counter = Counter(NODE)
         try:
-            return counter.value_or_none()
+            return counter.value_or_failed()
         finally:
             counter.close()
 
@@ -94,6 +94,9 @@ def replay(log, image, place, state):
                     marked = int(entry.data)
         applied = point + 1
         with Look(image, place, state) as value:
+            if value == FAILED:
+                print(f"lost: after entry {point} of {len(entries)} the state is damaged, {marked} was acknowledged")
+                sys.exit(LOST)
             # Before the first mark there may be a counter that was not incremented yet, or no TPM at all.
             if marked and (value is None or value < marked):
                 print(f"lost: after entry {point} of {len(entries)}, {marked} was acknowledged, the counter is at {value}")
