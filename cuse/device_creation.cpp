@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -11,9 +12,10 @@ namespace {
 
 constexpr const char* kCuse = "/dev/cuse";
 
-// How long another daemon's creation, or the removal of an old device, may take.
-constexpr std::chrono::seconds kPatience{10};
+// How long another daemon's creation may take.
+constexpr std::chrono::seconds kPatience{30};
 constexpr std::chrono::milliseconds kPause{10};
+constexpr std::chrono::milliseconds kLongestPause{160};
 
 Result<FileDescriptor> open_cuse() {
   FileDescriptor channel(::open(kCuse, O_RDWR | O_CLOEXEC));  // NOLINT
@@ -33,28 +35,30 @@ Result<FileDescriptor> open_cuse() {
   return failed;
 }
 
-// Tries until it succeeds or patience ends; the pause between is for another process to get on.
-template <class Attempt>
-bool wait_until(Attempt attempt) {
-  auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!attempt()) {
-    if (std::chrono::steady_clock::now() >= deadline) {
-      return false;
-    }
-    std::this_thread::sleep_for(kPause);
-  }
-  return true;
-}
-
 // Held until every other daemon may see the new device. A lock on a descriptor of its own: the
 // channel's lives as long as the device.
-Result<FileDescriptor> take_turn() {
+//
+// The line may be as long as there are daemons, so patience begins again whenever it moves: when
+// the devices of this host have become others.
+Result<FileDescriptor> take_turn(const DeviceRegistry& registry) {
   auto lock = open_cuse();
   if (!lock) {
     return lock;
   }
-  if (!wait_until([&] { return flock(lock->get(), LOCK_EX | LOCK_NB) == 0; })) {
-    return failure(Errc::busy, "another vtpmd has been creating its device for 10 seconds");
+  std::vector<std::string> seen = registry.names();
+  auto deadline = std::chrono::steady_clock::now() + kPatience;
+  std::chrono::milliseconds pause = kPause;
+  while (flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongestPause);
+    if (auto now = registry.names(); now != seen) {
+      seen = std::move(now);
+      deadline = std::chrono::steady_clock::now() + kPatience;
+    } else if (std::chrono::steady_clock::now() >= deadline) {
+      return failure(Errc::busy,
+                     "another vtpmd holds its turn to make a device, and has made none for 30 "
+                     "seconds; fuser /dev/cuse tells which processes to look at");
+    }
   }
   return lock;
 }
@@ -127,7 +131,7 @@ Result<void> check_cuse() {
 
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
                                     Node& raw, Node& control) {
-  auto turn = take_turn();
+  auto turn = take_turn(registry);
   if (!turn) {
     return tl::unexpected(turn.error());
   }

@@ -67,9 +67,10 @@ class DeviceRegistry {
 
   [[nodiscard]] std::string node(const std::string& name) const { return dev_ + "/" + name; }
 
- private:
+  // The raw nodes' names of all TPMs of the host, sorted.
   [[nodiscard]] std::vector<std::string> names() const;
 
+ private:
   std::string sys_;
   std::string class_directory_;
   std::string dev_;

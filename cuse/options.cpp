@@ -10,6 +10,7 @@
 #include <iostream>
 #include <map>
 
+#include "ctl/config/configured.h"
 #include "ctl/usage.h"
 #include "cuse/configured_arguments.h"
 
@@ -330,6 +331,14 @@ std::string resolve(Options& options, const Raw& raw) {
   if (options.state.wait && options.power == InitialPower::at_open) {
     return "--state-wait needs --power on or off: at-open takes power with the node's opener";
   }
+  // Names that udev would not know leave the node to root, and nobody would be told.
+  const NodePermissions& permissions = options.permissions;
+  if (!permissions.owner.empty() && !user_number(permissions.owner)) {
+    return "--owner: there is no user '" + permissions.owner + "'";
+  }
+  if (!permissions.group.empty() && !group_number(permissions.group)) {
+    return "--group: there is no group '" + permissions.group + "'";
+  }
   if (!raw.control_user.empty()) {
     options.access.user = user_number(raw.control_user);
     if (!options.access.user) {
@@ -402,6 +411,12 @@ ParsedOptions parse_options(int argc, const char* const* argv, const InstancePat
   complete(options, raw);
   if (std::string complaint = resolve(options, raw); !complaint.empty()) {
     return usage_error(complaint);
+  }
+  if (options.task == RunTask::check && !options.name.empty()) {
+    auto unclaimed = check_device_unclaimed(paths, options.name, raw.device);
+    if (!unclaimed) {
+      return usage_error(unclaimed.error().message);
+    }
   }
   return {options, 0};
 }

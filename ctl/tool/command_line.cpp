@@ -7,6 +7,7 @@
 #include <span>
 #include <sstream>
 
+#include "ctl/config/instance.h"
 #include "ctl/tool/report.h"
 #include "ctl/usage.h"
 
@@ -77,6 +78,11 @@ std::string check_hex(const std::string& text) {
     return {};
   }
   return "'" + text + "' is no command in hexadecimal digits";
+}
+
+std::string check_name(const std::string& text) {
+  auto valid = check_instance_name(text);
+  return valid ? std::string() : valid.error().message;
 }
 
 // CLI11's view of the command line, and what it fills in.
@@ -225,10 +231,11 @@ class CommandLine {
       sub->add_option("--startup", startup_, "Send a Startup command of this kind then")
           ->check(CLI::IsMember({"clear", "state"}))
           ->type_name("clear|state");
+      add_force(sub);
     }
-    add_device_verb(*power, Verb::power_off, "off", "Power off in order (STOP)");
-    add_device_verb(app_, Verb::terminate, "terminate",
-                    "Power off in order and end the daemon (SHUTDOWN)");
+    add_force(add_device_verb(*power, Verb::power_off, "off", "Power off in order (STOP)"));
+    add_force(add_device_verb(app_, Verb::terminate, "terminate",
+                              "Power off in order and end the daemon (SHUTDOWN)"));
   }
 
   void add_tpm() {
@@ -353,6 +360,7 @@ class CommandLine {
                                         "Give a TPM the state of a backup; the one it has is lost");
     restore->add_option("FILE", raw_.file, "The backup")->required()->type_name("");
     add_backup_keys(restore);
+    add_force(restore);
     CLI::Option* same = restore->add_flag("--same-identity", raw_.same_identity,
                                           "It goes on as the TPM that was backed up");
     restore->add_flag("--no-volatile", raw_.no_volatile, "Leave the backup's volatile state out")
@@ -397,8 +405,29 @@ class CommandLine {
 
   CLI::App* add_instance_verb(Verb verb, const char* name, const char* about) {
     CLI::App* sub = add_verb(app_, verb, name, about);
-    sub->add_option("NAME", raw_.device, "The virtual machine's name")->required()->type_name("");
+    sub->add_option("NAME", raw_.device, "The virtual machine's name")
+        ->required()
+        ->check(check_name)
+        ->type_name("");
     return sub;
+  }
+
+  CLI::App* add_instances_verb(Verb verb, const char* name, const char* about, const char* all) {
+    CLI::App* sub = app_.add_subcommand(name, about);
+    CLI::Option* names = sub->add_option("NAME", raw_.names, "The virtual machines' names");
+    names->check(check_name)->type_name("...");
+    CLI::Option* flag = sub->add_flag("--all", raw_.all, all)->excludes(names);
+    sub->callback([this, verb, names, flag] {
+      raw_.verb = verb;
+      if (names->count() + flag->count() == 0) {
+        throw CLI::RequiredError("NAME, or --all,");
+      }
+    });
+    return sub;
+  }
+
+  void add_force(CLI::App* sub) {
+    sub->add_flag("--force", raw_.force, "Also while a client has the raw node open");
   }
 
   void add_create() {
@@ -422,23 +451,19 @@ class CommandLine {
 
   void add_instances() {
     add_create();
-    CLI::App* start = add_verb(app_, Verb::start, "start", "Bring its device up");
-    CLI::Option* name = start->add_option("NAME", raw_.device, "The virtual machine's name");
-    name->type_name("");
-    CLI::Option* all = start->add_flag("--all", raw_.all, "Every enabled one")->excludes(name);
-    start->callback([this, name, all] {
-      raw_.verb = Verb::start;
-      if (name->count() + all->count() == 0) {
-        throw CLI::RequiredError("NAME, or --all,");
-      }
-    });
-    add_instance_verb(Verb::stop, "stop", "Take its device away; the TPM is shut down in order");
-    add_instance_verb(Verb::restart, "restart", "Stop and start it");
-    add_instance_verb(Verb::enable, "enable", "Bring its device up whenever CUSE is there");
-    add_instance_verb(Verb::disable, "disable", "Not any more");
+    add_instances_verb(Verb::start, "start", "Bring their devices up", "Every enabled one");
+    add_force(add_instances_verb(Verb::stop, "stop",
+                                 "Take their devices away; the TPMs are shut down in order",
+                                 "Every one that runs"));
+    add_force(
+        add_instances_verb(Verb::restart, "restart", "Stop and start them", "Every one that runs"));
+    add_instances_verb(Verb::enable, "enable", "Bring their devices up whenever CUSE is there",
+                       "Every one");
+    add_instances_verb(Verb::disable, "disable", "Not any more", "Every one");
     CLI::App* destroy = add_instance_verb(Verb::destroy, "destroy",
                                           "Stop it and remove configuration and state, for good");
     destroy->add_flag("--yes", raw_.yes, "Do not ask");
+    add_force(destroy);
     destroy->add_flag("--keep-state", raw_.keep_state, "Leave the state where it is");
     add_instance_verb(Verb::spawn, "spawn", "Have udev start it, by an event that names it")
         ->add_flag("--remove", raw_.remove, "Have udev stop it");

@@ -58,7 +58,8 @@ enum class Verb {
 // What one run is to do. Fields that a verb does not have keep their defaults.
 struct Arguments {
   Verb verb = Verb::list;
-  std::string device;  // or an instance's name
+  std::string device;              // or an instance's name
+  std::vector<std::string> names;  // start, stop, restart, enable, disable: instances
   bool json = false;
   bool delete_volatile = false;           // power on, power reset
   std::optional<StartupType> startup;     // power on, power reset
@@ -85,11 +86,12 @@ struct Arguments {
   bool fresh_identity = false;
   std::optional<TpmVersion> version;
   std::vector<std::pair<std::string, std::string>> options;  // create: for vtpmd
-  bool all = false;                                          // start
-  bool yes = false;                                          // destroy
-  bool keep_state = false;                                   // destroy
-  bool remove = false;                                       // spawn, uevent
-  uint32_t process = 0;                                      // reap
+  bool all = false;                                          // instead of names
+  bool force = false;  // stop, restart, destroy, power, terminate, state restore: of one in use
+  bool yes = false;    // destroy
+  bool keep_state = false;       // destroy
+  bool remove = false;           // spawn, uevent
+  uint32_t process = 0;          // reap
   std::optional<Bytes> command;  // send; nothing: hexadecimal text on standard input
 };
 

@@ -8,7 +8,8 @@
 
 namespace vtpm {
 
-// The exit status: 0 done, 1 refused or failed.
+// The exit status: 0 done, 1 refused or failed, 2 wrong usage (an option that vtpmd refuses), 3 an
+// instance was started, and its TPM cannot be used.
 int run_command(const Arguments& arguments, Host& host);
 
 }  // namespace vtpm

@@ -1,16 +1,25 @@
 #include "ctl/tool/device_client.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
 #include "ctl/tool/response_codes.h"
-#include "engine/file_descriptor.h"
 
 namespace vtpm {
 namespace {
+
+constexpr std::chrono::milliseconds kLeastPatience{250};
+// A TPM's slowest command takes two minutes at most; a request may wait for one that runs.
+constexpr std::chrono::minutes kLongestRequest{5};
+
+// Those that a daemon answers beside whatever runs.
+bool is_quick(uint32_t number) {
+  return number == VTPM_GET_STATUS || number == VTPM_GET_CAPABILITY || number == VTPM_GET_CONFIG ||
+         number == VTPM_GET_DETAILS;
+}
 
 // What to do about an errno of open() or ioctl(); empty when there is nothing to say.
 std::string advice(int error_number) {
@@ -30,6 +39,9 @@ std::string advice(int error_number) {
     case ENOTCONN:
     case ECONNABORTED:
       return "the daemon is gone; start vtpmd again";
+    case ETIMEDOUT:
+      return "if it was stopped (kill -STOP), have it continue; else stop it, by vtpmctl stop NAME "
+             "or kill -KILL";
     default:
       return {};
   }
@@ -49,7 +61,9 @@ Errc kind_of(int error_number) {
 }
 
 std::string explained(const std::string& what, int error_number) {
-  std::string text = what + ": " + std::system_category().message(error_number);
+  std::string text = what + ": " +
+                     (error_number == ETIMEDOUT ? "its daemon does not answer"
+                                                : std::system_category().message(error_number));
   std::string what_to_do = advice(error_number);
   return what_to_do.empty() ? text : text + ": " + what_to_do;
 }
@@ -82,7 +96,7 @@ Error DeviceClient::result_error(std::string_view request, std::string_view need
   return error(Errc::wrong_phase, message, result);
 }
 
-Result<IoctlFunction> open_node(const std::string& path) {
+Result<IoctlFunction> NodeOpener::open(const std::string& path) {
   // Looked at first: opening something else can block, rewind a tape, or worse.
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
@@ -92,16 +106,17 @@ Result<IoctlFunction> open_node(const std::string& path) {
     return failure(Errc::invalid,
                    "cannot use " + path + ": it is no character device; say vtpm0 or /dev/vtpm0");
   }
-  FileDescriptor node(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY));
-  if (!node && errno == EACCES) {
-    node = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  auto process = NodeProcess::start(path, calls_);
+  if (!process) {
+    return tl::unexpected(process.error());
   }
-  if (!node) {
-    return open_failure(path, errno);
+  if (int error = (*process)->opened(patience_); error != 0) {
+    patience_ = error == ETIMEDOUT ? std::max(patience_ / 2, kLeastPatience) : patience_;
+    return open_failure(path, error);
   }
-  auto shared = std::make_shared<FileDescriptor>(std::move(node));
-  return [shared](uint32_t number, void* structure) {
-    return ::ioctl(shared->get(), number, structure) < 0 ? errno : 0;
+  std::shared_ptr<NodeProcess> shared = std::move(*process);
+  return [shared, patience = patience_](uint32_t number, void* structure) {
+    return shared->ioctl(number, structure, is_quick(number) ? patience : kLongestRequest);
   };
 }
 

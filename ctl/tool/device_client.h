@@ -13,10 +13,12 @@
 #include <sys/ioctl.h>
 #include <vtpm/ioctl.h>
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
 
+#include "ctl/tool/node_process.h"
 #include "engine/result.h"
 
 namespace vtpm {
@@ -129,8 +131,22 @@ class DeviceClient {
   IoctlFunction ioctl_;
 };
 
-// Opens the character device at `path` for control requests, or says why that cannot be. Who may
-// only read it opens it for that, and may look.
-Result<IoctlFunction> open_node(const std::string& path);
+// Opens character devices for control requests, each in a process of its own (node_process.h): no
+// daemon keeps us waiting. The first one that does not answer is given `patience`, the next ones
+// half of what the one before was given, so that a host full of them takes no hour. Who may only
+// read a node opens it for that, and may look.
+class NodeOpener {
+ public:
+  explicit NodeOpener(NodeCalls calls = system_calls(),
+                      std::chrono::milliseconds patience = std::chrono::seconds(8))
+      : calls_(std::move(calls)), patience_(patience) {}
+
+  // Or says why that cannot be. What is returned outlives this.
+  Result<IoctlFunction> open(const std::string& path);
+
+ private:
+  NodeCalls calls_;
+  std::chrono::milliseconds patience_;
+};
 
 }  // namespace vtpm

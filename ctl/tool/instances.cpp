@@ -9,14 +9,14 @@
 #include <cerrno>
 #include <filesystem>
 #include <set>
+#include <thread>
 
+#include "ctl/config/configured.h"
 #include "ctl/config/settings.h"
 #include "engine/file_descriptor.h"
 
 namespace vtpm {
 namespace {
-
-constexpr std::string_view kSuffix = ".toml";
 
 Result<void> make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
@@ -25,13 +25,46 @@ Result<void> make_directory(const std::string& path, mode_t mode) {
   return {};
 }
 
-Result<FileDescriptor> lock_configuration(const InstancePaths& paths) {
-  FileDescriptor directory(
-      ::open(paths.configuration.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
-  if (!directory || ::flock(directory.get(), LOCK_EX) != 0) {
-    return system_failure("cannot lock " + paths.configuration, errno);
+// Held while an instance is made. In a file that nobody else can open, and so nobody else lock.
+Result<FileDescriptor> lock_instances(const InstancePaths& paths,
+                                      std::chrono::milliseconds patience) {
+  constexpr mode_t kMode = 0600;
+  constexpr std::chrono::milliseconds kPause{20};
+  std::string path = paths.run + "/instances.lock";
+  FileDescriptor file(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kMode));  // NOLINT
+  if (!file) {
+    return system_failure("cannot open " + path, errno);
   }
-  return directory;
+  auto deadline = std::chrono::steady_clock::now() + patience;
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      return system_failure("cannot lock " + path, errno);
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      return failure(Errc::busy,
+                     "another vtpmctl has been making an instance for a long time; "
+                     "fuser " +
+                         path + " tells which process that is");
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return file;
+}
+
+// Where instances are kept, and the lock.
+Result<FileDescriptor> prepare(const InstancePaths& paths, std::chrono::milliseconds patience) {
+  constexpr mode_t kListed = 0755;
+  constexpr mode_t kPassable = 0711;
+  auto lock = make_directory(paths.configuration, kListed)
+                  .and_then([&] { return make_directory(paths.state, kPassable); })
+                  .and_then([&] { return make_directory(paths.run, kListed); })
+                  .and_then([&] { return lock_instances(paths, patience); });
+  if (!lock && lock.error().code == Errc::denied) {
+    return failure(Errc::denied,
+                   lock.error().message + ". Run vtpmctl as root to make an instance");
+  }
+  return lock;
 }
 
 std::string free_device(const InstancePaths& paths, const DevicePaths& devices) {
@@ -82,26 +115,22 @@ Result<void> ask_vtpmd(const std::string& name, const char* task, const RunProgr
   if (!ran) {
     return tl::unexpected(ran.error());
   }
-  return ran->succeeded() ? Result<void>()
-                          : failure(Errc::invalid, "cannot create " + name + ": " + ran->text());
+  constexpr int kUsage = 2;
+  return ran->succeeded()
+             ? Result<void>()
+             : failure(ran->status == kUsage ? Errc::invalid : Errc::io,
+                       "cannot create " + name + ": vtpmd " + task + ": " + ran->reason());
 }
 
 }  // namespace
 
 Result<void> create_instance(const NewInstance& wanted, const InstancePaths& paths,
-                             const DevicePaths& devices, const RunProgram& run) {
+                             const DevicePaths& devices, const RunProgram& run,
+                             std::chrono::milliseconds patience) {
   if (auto valid = check_instance_name(wanted.name); !valid) {
     return valid;
   }
-  constexpr mode_t kListed = 0755;
-  constexpr mode_t kPassable = 0711;
-  auto made = make_directory(paths.configuration, kListed).and_then([&] {
-    return make_directory(paths.state, kPassable);
-  });
-  if (!made) {
-    return made;
-  }
-  auto lock = lock_configuration(paths);
+  auto lock = prepare(paths, patience);
   if (!lock) {
     return tl::unexpected(lock.error());
   }
@@ -113,6 +142,9 @@ Result<void> create_instance(const NewInstance& wanted, const InstancePaths& pat
       std::ranges::find(wanted.options, "device", &std::pair<std::string, std::string>::first);
   bool chosen = said != wanted.options.end() && said->second != "auto";
   std::string device = chosen ? said->second : free_device(paths, devices);
+  if (auto unclaimed = check_device_unclaimed(paths, wanted.name, device); !unclaimed) {
+    return unclaimed;
+  }
   std::string file = paths.configuration_of(wanted.name);
   auto done = write_new_file(file, configuration_text(wanted, device))
                   .and_then([&] { return ask_vtpmd(wanted.name, "--check", run); })
@@ -124,21 +156,7 @@ Result<void> create_instance(const NewInstance& wanted, const InstancePaths& pat
 }
 
 std::vector<std::string> list_instances(const InstancePaths& paths) {
-  std::vector<std::string> names;
-  std::error_code ignored;  // no directory: no instances
-  std::filesystem::directory_iterator entry(paths.configuration, ignored);
-  for (; entry != std::filesystem::directory_iterator(); entry.increment(ignored)) {
-    std::string file = entry->path().filename();
-    if (!file.ends_with(kSuffix)) {
-      continue;
-    }
-    std::string name = file.substr(0, file.size() - kSuffix.size());
-    if (check_instance_name(name)) {
-      names.push_back(name);
-    }
-  }
-  std::ranges::sort(names);
-  return names;
+  return configured_instances(paths);
 }
 
 bool instance_exists(const InstancePaths& paths, const std::string& name) {
@@ -157,8 +175,7 @@ Result<void> check_instance_exists(const InstancePaths& paths, const std::string
 }
 
 std::optional<std::string> device_of(const InstancePaths& paths, const std::string& name) {
-  auto settings = read_settings(paths.configuration_of(name));
-  return settings ? value_of(*settings, "device") : std::nullopt;
+  return configured_device(paths, name);
 }
 
 void forget_nodes(const InstancePaths& paths, const std::string& name) {

@@ -3,6 +3,7 @@
 // Threads: one at a time; create_instance() keeps others that create out by a lock.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,10 +24,13 @@ struct NewInstance {
 };
 
 // Writes the configuration, has vtpmd check it, and makes the TPM's state, which every start from
-// then on insists upon. After a failure nothing is left that was not there.
-// Errors: busy when the instance exists; invalid with vtpmd's words for a wrong option; io.
+// then on insists upon. After a failure nothing is left that was not there. Another that makes an
+// instance is waited for, for `patience`.
+// Errors: busy when the instance exists, when another has its device, or when another takes too
+// long; invalid with vtpmd's words for a wrong option; denied to all but root; io.
 Result<void> create_instance(const NewInstance& wanted, const InstancePaths& paths,
-                             const DevicePaths& devices, const RunProgram& run);
+                             const DevicePaths& devices, const RunProgram& run,
+                             std::chrono::milliseconds patience = std::chrono::seconds(60));
 
 // In the order of their names.
 std::vector<std::string> list_instances(const InstancePaths& paths);

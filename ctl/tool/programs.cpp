@@ -1,6 +1,8 @@
 #include "ctl/tool/programs.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>  // NOLINT: kill
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "ctl/tool/process_handle.h"
 #include "engine/file_descriptor.h"
 
 extern char** environ;  // NOLINT: POSIX leaves its declaration to programs
@@ -51,16 +54,34 @@ class Redirections {
   posix_spawn_file_actions_t actions_{};
 };
 
-// Up to the end of the stream; what a daemon that goes on in the background leaves open is not
-// waited for, since the program that started it has ended.
-std::string read_output(int fd) {
-  std::string output;
+// What has come so far. False at the end of the stream.
+bool read_some(int fd, std::string& output) {
   std::array<char, 4096> piece{};
   ssize_t got = 0;
   while ((got = ::read(fd, piece.data(), piece.size())) > 0 || (got < 0 && errno == EINTR)) {
     output.append(piece.data(), got > 0 ? static_cast<size_t>(got) : 0);
   }
-  return output;
+  return got < 0;
+}
+
+// Until the process has ended; what a daemon that goes on in the background leaves open is not
+// waited for. False when that takes longer than until the deadline.
+bool read_until_end(int process, int fd, std::chrono::steady_clock::time_point deadline,
+                    std::string& output) {
+  std::array<pollfd, 2> sources{pollfd{process, POLLIN, 0}, pollfd{fd, POLLIN, 0}};
+  while (sources[0].revents == 0) {
+    auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      return false;
+    }
+    if (::poll(sources.data(), sources.size(), static_cast<int>(left.count())) > 0 &&
+        !read_some(fd, output)) {
+      sources[1].fd = -1;
+    }
+  }
+  read_some(fd, output);
+  return true;
 }
 
 int wait_for(pid_t pid) {
@@ -81,7 +102,26 @@ std::string Ran::text() const {
   return text;
 }
 
+std::string Ran::reason() const {
+  constexpr int kSignalBase = 128;
+  if (status <= kSignalBase) {
+    return output.empty() ? "it ended with status " + std::to_string(status) + ", without a word"
+                          : text();
+  }
+  std::string signal = std::to_string(status - kSignalBase);
+  return (output.empty() ? "" : text() + "\n") + "it was ended by signal " + signal +
+         (status == kSignalBase + SIGKILL ? " (SIGKILL), as when memory is short" : "");
+}
+
 Result<Ran> run_program(const std::vector<std::string>& words) {
+  // Longer than what is waited for by those that are run, by systemd above all.
+  constexpr std::chrono::minutes kPatience{20};
+  return run_program_within(words, kPatience);
+}
+
+Result<Ran> run_program_within(const std::vector<std::string>& words,
+                               std::chrono::milliseconds patience) {
+  auto deadline = std::chrono::steady_clock::now() + patience;
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return system_failure("pipe", errno);
@@ -103,7 +143,16 @@ Result<Ran> run_program(const std::vector<std::string>& words) {
     return system_failure("cannot run " + words.front(), error);
   }
   writing.reset();
-  std::string output = read_output(reading.get());
+  FileDescriptor process = open_process(pid);
+  ::fcntl(reading.get(), F_SETFL, O_NONBLOCK);
+  std::string output;
+  if (!process || !read_until_end(process.get(), reading.get(), deadline, output)) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, WNOHANG);
+    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience).count();
+    return failure(Errc::busy, words.front() + " has not ended within " + std::to_string(seconds) +
+                                   " seconds and was killed");
+  }
   return Ran{wait_for(pid), std::move(output)};
 }
 

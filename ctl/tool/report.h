@@ -6,6 +6,7 @@
 // cannot steer the reader's terminal.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -72,5 +73,11 @@ std::string hex_text(ByteView bytes);
 
 // Control characters written out as \xNN.
 std::string printable(std::string_view text);
+
+// The text in a field that should end with a NUL and may not.
+template <size_t Size>
+std::string text_in(const char (&field)[Size]) {  // NOLINT: the ABI has arrays
+  return {field, std::find(field, field + Size, '\0')};
+}
 
 }  // namespace vtpm

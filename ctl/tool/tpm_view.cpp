@@ -220,8 +220,9 @@ void ask_service(TpmView& view, Host& host) {
     view.enabled = false;
     return;
   }
-  view.service = host.services.state(view.name);
-  view.enabled = host.services.is_enabled(view.name);
+  auto [state, enabled] = host.services.state_of(view.name);
+  view.service = state;
+  view.enabled = enabled;
   if (view.service == "failed") {
     view.last_words = host.services.last_words(view.name);
   }

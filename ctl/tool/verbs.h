@@ -72,6 +72,9 @@ Result<void> state_restore(const Arguments& arguments, Host& host);
 
 // -- shared --
 
+// Of a TPM that is on now: whether it is started, and what comes next if not (verbs_power.cpp).
+void tell_phase(DeviceClient& device, Host& host);
+
 // Prints a report in the form that was asked for.
 void print(const Arguments& arguments, Host& host, const Report& report);
 

@@ -10,6 +10,7 @@
 #include "ctl/tool/backup.h"
 #include "ctl/tool/file_beside.h"
 #include "ctl/tool/fresh_identity.h"
+#include "ctl/tool/holder.h"
 #include "ctl/tool/instances.h"
 #include "ctl/tool/response_codes.h"
 #include "ctl/tool/state_file.h"
@@ -295,12 +296,17 @@ Result<void> restore_on(DeviceClient& device, const std::vector<StoredBlob>& bac
   if (!blobs) {
     return tl::unexpected(device.error(blobs.error().code, blobs.error().message));
   }
+  auto free = arguments.force ? Result<void>() : check_not_held(device);
+  if (!free) {
+    return free;
+  }
   auto restored = restore_backup(device, *blobs, pointer_to(*daemons_key));
   if (!restored) {
     return restored;
   }
   print_blobs(*blobs, host.out);
-  return arguments.fresh_identity ? refresh(arguments, device, host, *before) : restored;
+  auto done = arguments.fresh_identity ? refresh(arguments, device, host, *before) : restored;
+  return done.map([&] { tell_phase(device, host); });
 }
 
 // Of a TPM that does not run: what the other version has there stays.

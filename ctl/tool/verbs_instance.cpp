@@ -10,6 +10,7 @@
 #include <ostream>
 #include <thread>
 
+#include "ctl/tool/holder.h"
 #include "ctl/tool/instances.h"
 #include "ctl/tool/tpm_view.h"
 #include "ctl/tool/verbs.h"
@@ -17,7 +18,13 @@
 namespace vtpm::verb {
 namespace {
 
-using OnService = Result<void> (Services::*)(const std::string&);
+using OnServices = Results (Services::*)(const Names&);
+
+struct Outcome {
+  std::string name;
+  Result<void> result;
+};
+using Outcomes = std::vector<Outcome>;
 
 // A link by the instance's name, which udev makes once the node is there.
 std::string link_of(const Host& host, const std::string& name) {
@@ -25,37 +32,126 @@ std::string link_of(const Host& host, const std::string& name) {
 }
 
 // Whoever starts an instance uses it next, by its name. Without udev there are no links.
-void wait_for_link(const Host& host, const std::string& name) {
+void wait_for_links(const Host& host, const Outcomes& outcomes) {
   constexpr std::chrono::seconds kPatience{10};
   constexpr std::chrono::milliseconds kPause{20};
   auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (host.udev && ::access(link_of(host, name).c_str(), F_OK) != 0) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      host.err << "vtpmctl: " << name << " is up, but udev has made no " << link_of(host, name)
-               << "; are the rules of vtpm installed?\n";
-      return;
+  for (const auto& [name, result] : outcomes) {
+    std::string link = link_of(host, name);
+    bool wanted = host.udev && result;
+    while (wanted && ::access(link.c_str(), F_OK) != 0) {
+      if (std::chrono::steady_clock::now() > deadline) {
+        host.err << "vtpmctl: " << name << " is up, but udev has made no " << link
+                 << "; are the rules of vtpm installed?\n";
+        break;
+      }
+      std::this_thread::sleep_for(kPause);
     }
-    std::this_thread::sleep_for(kPause);
   }
 }
 
-Result<void> on_service(const Arguments& arguments, Host& host, OnService what) {
-  auto exists = check_instance_exists(host.instances, arguments.device);
-  return exists ? (host.services.*what)(arguments.device) : exists;
+// Those of the command line, or all that `condition` holds for.
+Names chosen(const Arguments& arguments, Host& host, bool (*condition)(const ServiceState&)) {
+  if (!arguments.all) {
+    return arguments.names;
+  }
+  Names all = list_instances(host.instances);
+  auto states = host.services.states(all);
+  Names names;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (condition(states[i])) {
+      names.push_back(all[i]);
+    }
+  }
+  return names;
 }
 
-Result<void> start_all(Host& host) {
+bool is_enabled(const ServiceState& state) {
+  return state.enabled;
+}
+
+bool is_up(const ServiceState& state) {
+  return state.state != "stopped" && state.state != "failed";
+}
+
+bool is_any(const ServiceState&) {
+  return true;
+}
+
+// By the instance's control node. Not found when it does not run.
+Result<DeviceClient> client_of(const std::string& name, Host& host) {
+  auto node = control_node(host.paths, device_of(host.instances, name).value_or(name));
+  node = node ? node : control_node(host.paths, name);
+  auto ioctl = node ? host.open(*node) : tl::unexpected(node.error());
+  return ioctl ? Result<DeviceClient>(DeviceClient(name, *node, std::move(*ioctl)))
+               : tl::unexpected(ioctl.error());
+}
+
+Result<void> check_may_stop(const std::string& name, Host& host) {
+  auto device = client_of(name, host);
+  return device ? check_not_held(*device) : Result<void>();
+}
+
+// Its daemon may run, and its TPM be of no use.
+Result<void> check_usable(const std::string& name, Host& host) {
+  auto device = client_of(name, host);
+  auto status = device ? device->call(request::get_status) : tl::unexpected(device.error());
+  if (!status || status->phase != VTPM_PHASE_FAILED) {
+    return {};
+  }
+  std::string reason = text_in(status->reason);
+  return failure(Errc::tpm, name + " is there, but its TPM cannot be used: " + printable(reason));
+}
+
+// One call of the services for all that `check` lets through.
+Outcomes on_each(const Names& names, Host& host, OnServices what,
+                 Result<void> (*check)(const std::string&, Host&) = nullptr) {
+  Outcomes outcomes;
+  Names rest;
+  for (const std::string& name : names) {
+    auto fit = check_instance_exists(host.instances, name);
+    fit = fit && check != nullptr ? check(name, host) : fit;
+    outcomes.push_back({name, fit});
+    if (fit) {
+      rest.push_back(name);
+    }
+  }
+  Results results = (host.services.*what)(rest);
+  auto result = results.begin();
+  for (Outcome& outcome : outcomes) {
+    if (outcome.result) {
+      outcome.result = std::move(*result++);
+    }
+  }
+  return outcomes;
+}
+
+// One line for each of several; the failures of all as one.
+Result<void> tell(const Outcomes& outcomes, Host& host, const std::string& done) {
+  if (outcomes.size() == 1) {
+    return outcomes.front().result;
+  }
   std::string failed;
-  for (const std::string& name : list_instances(host.instances)) {
-    if (!host.services.is_enabled(name)) {
+  bool unusable = true;
+  for (const auto& [name, result] : outcomes) {
+    if (result) {
+      host.out << name << ": " << done << "\n";
       continue;
     }
-    if (auto started = host.services.start(name); !started) {
-      host.err << "vtpmctl: " << started.error().message << "\n";
-      failed += " " + name;
-    }
+    host.err << "vtpmctl: " << result.error().message << "\n";
+    failed += " " + name;
+    unusable = unusable && result.error().code == Errc::tpm;
   }
-  return failed.empty() ? Result<void>() : failure(Errc::io, "not started:" + failed);
+  return failed.empty() ? Result<void>()
+                        : failure(unusable ? Errc::tpm : Errc::io, "not " + done + ":" + failed);
+}
+
+Result<void> tell_started(Outcomes outcomes, Host& host, const std::string& done) {
+  wait_for_links(host, outcomes);
+  for (auto& [name, result] : outcomes) {
+    result = result ? check_usable(name, host) : result;
+  }
+  return tell(outcomes, host, done);
 }
 
 bool confirmed(Host& host, const std::string& name, bool keep_state) {
@@ -122,31 +218,30 @@ Result<void> create(const Arguments& arguments, Host& host) {
 }
 
 Result<void> start(const Arguments& arguments, Host& host) {
-  if (arguments.all) {
-    return start_all(host);
-  }
-  auto started = on_service(arguments, host, &Services::start);
-  if (started) {
-    wait_for_link(host, arguments.device);
-  }
-  return started;
+  Names names = chosen(arguments, host, is_enabled);
+  return tell_started(on_each(names, host, &Services::start), host, "started");
 }
 
 Result<void> stop(const Arguments& arguments, Host& host) {
-  return on_service(arguments, host, &Services::stop);
+  Names names = chosen(arguments, host, is_up);
+  auto check = arguments.force ? nullptr : check_may_stop;
+  return tell(on_each(names, host, &Services::stop, check), host, "stopped");
 }
 
 Result<void> restart(const Arguments& arguments, Host& host) {
-  auto stopped = stop(arguments, host);
-  return stopped ? start(arguments, host) : stopped;
+  Names names = chosen(arguments, host, is_up);
+  auto check = arguments.force ? nullptr : check_may_stop;
+  return tell_started(on_each(names, host, &Services::restart, check), host, "restarted");
 }
 
 Result<void> enable(const Arguments& arguments, Host& host) {
-  return on_service(arguments, host, &Services::enable);
+  Names names = chosen(arguments, host, is_any);
+  return tell(on_each(names, host, &Services::enable), host, "enabled");
 }
 
 Result<void> disable(const Arguments& arguments, Host& host) {
-  return on_service(arguments, host, &Services::disable);
+  Names names = chosen(arguments, host, is_any);
+  return tell(on_each(names, host, &Services::disable), host, "disabled");
 }
 
 Result<void> destroy(const Arguments& arguments, Host& host) {
@@ -154,14 +249,15 @@ Result<void> destroy(const Arguments& arguments, Host& host) {
   if (auto exists = check_instance_exists(host.instances, name); !exists) {
     return exists;
   }
+  auto free = arguments.force ? Result<void>() : check_may_stop(name, host);
+  if (!free) {
+    return free;
+  }
   if (!arguments.yes && !confirmed(host, name, arguments.keep_state)) {
     return failure(Errc::denied, name + " was not destroyed");
   }
-  if (auto stopped = host.services.stop(name); !stopped) {
-    return stopped;
-  }
-  if (auto disabled = host.services.disable(name); !disabled) {
-    return disabled;
+  if (auto retired = host.services.retire(name); !retired) {
+    return retired;
   }
   return remove_instance(host.instances, name, arguments.keep_state);
 }
@@ -169,6 +265,11 @@ Result<void> destroy(const Arguments& arguments, Host& host) {
 Result<void> spawn(const Arguments& arguments, Host& host) {
   if (auto exists = check_instance_exists(host.instances, arguments.device); !exists) {
     return exists;
+  }
+  if (!host.udev) {
+    return failure(Errc::unsupported, "udev does not run here, and nobody else would start " +
+                                          arguments.device + " for the event: say vtpmctl start " +
+                                          arguments.device);
   }
   auto uuid = new_uuid();
   if (!uuid) {
@@ -216,12 +317,11 @@ Result<void> forget(const Arguments& arguments, Host& host) {
 // KVM says that the machine of a process has gone; the TPMs that this process opened go with it.
 Result<void> reap(const Arguments& arguments, Host& host) {
   for (const std::string& name : list_instances(host.instances)) {
-    auto node = control_node(host.paths, device_of(host.instances, name).value_or(""));
-    auto ioctl = node ? host.open(*node) : tl::unexpected(node.error());
-    if (!ioctl) {
-      continue;  // it does not run
+    auto device = client_of(name, host);
+    auto status = device ? device->call(request::get_status) : tl::unexpected(device.error());
+    if (!status && status.error().code != Errc::not_found) {
+      host.err << "vtpmctl: " << status.error().message << "\n";
     }
-    auto status = DeviceClient(name, *node, std::move(*ioctl)).call(request::get_status);
     if (status && status->opener_pid == arguments.process) {
       if (auto stopped = host.services.stop_soon(name); !stopped) {
         return stopped;

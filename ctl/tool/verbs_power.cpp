@@ -1,5 +1,7 @@
 #include <optional>
+#include <ostream>
 
+#include "ctl/tool/holder.h"
 #include "ctl/tool/response_codes.h"
 #include "ctl/tool/transfers.h"
 #include "ctl/tool/verbs.h"
@@ -59,26 +61,43 @@ Result<void> init(const Arguments& arguments, DeviceClient& device) {
   return arguments.startup ? send_startup(device, *arguments.startup) : Result<void>();
 }
 
+// INIT, and a line that says how far the TPM is by that.
+Result<void> init_and_tell(const Arguments& arguments, DeviceClient& device, Host& host) {
+  return init(arguments, device).map([&] { tell_phase(device, host); });
+}
+
+// `otherwise` is done unless somebody would lose the TPM by it.
+template <class Action>
+Result<void> unless_held(const Arguments& arguments, DeviceClient& device, Action otherwise) {
+  auto free = arguments.force ? Result<void>() : check_not_held(device);
+  return free ? otherwise() : free;
+}
+
 }  // namespace
 
-Result<void> power_on(const Arguments& arguments, DeviceClient& device, Host&) {
+Result<void> power_on(const Arguments& arguments, DeviceClient& device, Host& host) {
   // INIT would reset a TPM that is on, and with it the measurements of the VM that uses it.
   return require_phase(device, VTPM_PHASE_ON,
                        "the TPM is on already; to reset it: vtpmctl power reset ")
-      .and_then([&] { return init(arguments, device); });
+      .and_then([&] { return init_and_tell(arguments, device, host); });
 }
 
-Result<void> power_off(const Arguments&, DeviceClient& device, Host&) {
-  return device.call(request::stop).map([](const vtpm_result&) {});
+Result<void> power_off(const Arguments& arguments, DeviceClient& device, Host&) {
+  return unless_held(arguments, device,
+                     [&] { return device.call(request::stop).map([](const vtpm_result&) {}); });
 }
 
-Result<void> power_reset(const Arguments& arguments, DeviceClient& device, Host&) {
+Result<void> power_reset(const Arguments& arguments, DeviceClient& device, Host& host) {
   return require_phase(device, VTPM_PHASE_OFF, "the TPM is off; to power it on: vtpmctl power on ")
-      .and_then([&] { return init(arguments, device); });
+      .and_then([&] {
+        return unless_held(arguments, device,
+                           [&] { return init_and_tell(arguments, device, host); });
+      });
 }
 
-Result<void> terminate(const Arguments&, DeviceClient& device, Host&) {
-  return device.call(request::shutdown).map([](const vtpm_result&) {});
+Result<void> terminate(const Arguments& arguments, DeviceClient& device, Host&) {
+  return unless_held(arguments, device,
+                     [&] { return device.call(request::shutdown).map([](const vtpm_result&) {}); });
 }
 
 Result<void> version(const Arguments& arguments, DeviceClient& device, Host& host) {
@@ -94,6 +113,20 @@ Result<void> version(const Arguments& arguments, DeviceClient& device, Host& hos
     report.add("version", name, "TPM " + name);
     print(arguments, host, report);
   });
+}
+
+void tell_phase(DeviceClient& device, Host& host) {
+  auto status = device.call(request::get_status);
+  if (!status || status->phase != VTPM_PHASE_ON) {
+    return;
+  }
+  bool started = (status->flags & VTPM_STATUS_STARTED) != 0;
+  host.out << device.asked() << ": "
+           << (started
+                   ? "on, started"
+                   : "on, not started: the machine's firmware starts it, or vtpmctl power reset " +
+                         device.asked() + " --startup clear")
+           << "\n";
 }
 
 }  // namespace vtpm::verb

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <array>
-#include <map>
+#include <optional>
 #include <ostream>
 
 #include "ctl/tool/instances.h"
@@ -56,20 +56,15 @@ bool has(const vtpm_status& status, uint32_t flag) {
   return (status.flags & flag) != 0;
 }
 
-// The text in a field that should end with a NUL and may not.
-template <size_t Size>
-std::string text_in(const char (&field)[Size]) {  // NOLINT: the ABI has arrays
-  return {field, std::find(field, field + Size, '\0')};
-}
-
 // One line of the list, and the same for programs.
 struct Listed {
   std::vector<std::string> row;
   Report report;
+  std::optional<Error> failed;  // it could not be asked
 };
 
 Listed listed_error(const std::string& name, const Error& error) {
-  Listed listed{{name, "-", "-", "-", "-", "-", error.message}, {}};
+  Listed listed{{name, "-", "-", "-", "-", "-", error.message}, {}, error};
   listed.report.add("device", name).add("error", error.message);
   return listed;
 }
@@ -93,51 +88,90 @@ Listed ask_listed(const std::string& name, Host& host) {
   return {
       {name, version_name(status.version), phase_words(status), in_use ? holder_words(*view) : "no",
        lockout_words(*view), std::to_string(status.pid), printable(text_in(status.state))},
-      report_of(*view, host)};
+      report_of(*view, host),
+      std::nullopt};
 }
 
 }  // namespace
 
 namespace {
 
-// Instances by their device: those of devices that are there, and the rest.
-std::map<std::string, std::string> names_by_device(const Host& host) {
-  std::map<std::string, std::string> names;
-  for (const std::string& name : list_instances(host.instances)) {
-    names.emplace(device_of(host.instances, name).value_or(name), name);
+struct Instance {
+  std::string name;
+  std::string device;
+  std::string state;
+};
+
+// All, with one call of the services.
+std::vector<Instance> instances_of(Host& host) {
+  Names names = list_instances(host.instances);
+  auto states = host.services.states(names);
+  std::vector<Instance> instances;
+  for (size_t i = 0; i < names.size(); ++i) {
+    instances.push_back(
+        {names[i], device_of(host.instances, names[i]).value_or("?"), states[i].state});
   }
-  return names;
+  return instances;
 }
 
-Listed stopped_instance(const std::string& name, const std::string& device, Host& host) {
-  std::string state = host.services.state(name);
-  Listed listed{{device, name, "-", state, "-", "-", "-", "-"}, {}};
+// Whose device it is: of several that are configured with it, the one that runs.
+std::vector<Instance>::iterator owner_of(const std::string& device,
+                                         std::vector<Instance>& instances) {
+  auto running = std::ranges::find_if(instances, [&](const Instance& instance) {
+    return instance.device == device && instance.state == "running";
+  });
+  return running != instances.end() ? running
+                                    : std::ranges::find(instances, device, &Instance::device);
+}
+
+Listed stopped_instance(const Instance& instance, Host& host) {
+  const auto& [name, device, state] = instance;
+  Listed listed{{device, name, "-", state, "-", "-", "-", "-"}, {}, std::nullopt};
   listed.report = report_of(view_of_instance(name, state, host), host);
   return listed;
+}
+
+// Who may not ask has seen no list; a TPM that does not answer is one that somebody looks after.
+Result<void> told_of_failures(const std::vector<Listed>& all) {
+  std::string devices;
+  const Error* first = nullptr;
+  for (const Listed& listed : all) {
+    if (listed.failed) {
+      devices += (devices.empty() ? "" : ", ") + listed.row.front();
+      first = first == nullptr ? &*listed.failed : first;
+    }
+  }
+  return first == nullptr
+             ? Result<void>()
+             : failure(first->code, "could not ask " + devices + ": " + first->message);
 }
 
 }  // namespace
 
 Result<void> list(const Arguments& arguments, Host& host) {
+  std::vector<Listed> all;
+  auto instances = instances_of(host);
+  for (const std::string& device : list_devices(host.paths)) {
+    Listed listed = ask_listed(device, host);
+    auto owner = owner_of(device, instances);
+    listed.row.insert(listed.row.begin() + 1, owner == instances.end() ? "-" : owner->name);
+    if (owner != instances.end()) {
+      instances.erase(owner);
+    }
+    all.push_back(std::move(listed));
+  }
+  for (const Instance& instance : instances) {
+    all.push_back(stopped_instance(instance, host));
+  }
   std::vector<std::vector<std::string>> rows{
       {"DEVICE", "NAME", "TPM", "PHASE", "IN USE", "LOCKOUT", "PID", "STATE"}};
   std::vector<Report> reports;
-  auto names = names_by_device(host);
-  for (const std::string& device : list_devices(host.paths)) {
-    Listed listed = ask_listed(device, host);
-    auto named = names.find(device);
-    listed.row.insert(listed.row.begin() + 1, named == names.end() ? "-" : named->second);
-    names.erase(device);
-    rows.push_back(std::move(listed.row));
-    reports.push_back(std::move(listed.report));
-  }
-  for (const auto& [device, name] : names) {
-    Listed listed = stopped_instance(name, device, host);
-    rows.push_back(std::move(listed.row));
-    reports.push_back(std::move(listed.report));
+  for (const Listed& listed : all) {
+    rows.push_back(listed.row);
+    reports.push_back(listed.report);
   }
   host.out << (arguments.json ? json_array(reports) : table(rows));
-  return {};
+  return told_of_failures(all);
 }
 
 Result<void> status(const Arguments& arguments, DeviceClient& device, Host& host) {

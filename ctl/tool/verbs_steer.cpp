@@ -1,6 +1,7 @@
 #include <fstream>
 #include <istream>
 #include <iterator>
+#include <ostream>
 
 #include "ctl/tool/response_codes.h"
 #include "ctl/tool/transfers.h"
@@ -66,9 +67,14 @@ Result<void> check_length(ByteView command) {
 
 }  // namespace
 
-Result<void> locality(const Arguments& arguments, DeviceClient& device, Host&) {
+Result<void> locality(const Arguments& arguments, DeviceClient& device, Host& host) {
   return device.call(request::set_locality, locality_structure(*arguments.locality))
-      .map([](const vtpm_locality&) {});
+      .map([&](const vtpm_locality&) {
+        host.out << device.asked() << ": commands have locality "
+                 << static_cast<int>(*arguments.locality)
+                 << " from now on, until another one is set, the TPM is powered on or reset, or "
+                    "the raw node closes\n";
+      });
 }
 
 Result<void> cancel(const Arguments&, DeviceClient& device, Host&) {

@@ -27,13 +27,14 @@ int main(int argc, char** argv) {
   bool systemd = access("/run/systemd/system", F_OK) == 0;
   bool udev = access("/run/udev/control", F_OK) == 0;
   auto services = vtpm::make_services(systemd, vtpm::run_program, {});
+  vtpm::NodeOpener opener;
   vtpm::Host host{{},
                   {},
                   *services,
                   vtpm::run_program,
                   udev,
                   "/sys/class/misc/cuse/uevent",
-                  vtpm::open_node,
+                  [&](const std::string& path) { return opener.open(path); },
                   std::cin,
                   std::cout,
                   std::cerr};

@@ -56,17 +56,28 @@ expect_kept
 step "what is refused, and how that is told"
 ctl 1 create web01
 expect_output 'already'
-ctl 1 create 'web 02'
+ctl 2 create 'web 02'
 expect_output "no name"
-ctl 1 create vtpm5
-ctl 1 create web02 --set no-such-option=1
+ctl 2 create vtpm5
+ctl 2 create web02 --set no-such-option=1
 expect_output "web02.toml:[0-9]+: 'no-such-option' is no option"
-ctl 1 create web02 --tpm 3.0
+ctl 2 create web02 --tpm 3.0
 expect_output "'3.0' is not one of"
 expect_exit 1 test -e /etc/vtpm/web02.toml
 ctl 1 start nobody
 expect_output 'no virtual TPM called nobody'
-ctl 0 create web02 --device vtpm0
+ctl 1 create web02 --device vtpm0
+expect_output "vtpm0 is web01's"
+expect_exit 1 test -e /etc/vtpm/web02.toml
+ctl 2 create web02 --group no-such-group
+expect_output "no group 'no-such-group'"
+ctl 0 create web02 --device vtpm9
+sed -i s/vtpm9/vtpm0/ /etc/vtpm/web02.toml
+expect_exit 2 vtpmd --name web02 --check
+expect_output "vtpm0 is web01's"
+ctl 0 list
+expect_output web01
+expect_output web02
 ctl 1 start web02
 expect_output 'exists already'
 ctl 0 status web02
@@ -86,6 +97,20 @@ systemctl stop vtpm@web03.service
 ctl 0 destroy web03 --yes
 systemctl reset-failed vtpm@web02.service 2>/dev/null || true
 ctl 0 destroy web02 --yes
+
+step "a failed start is told with its own reason, not an older one's"
+ctl 0 create web04 --migration-key file=/etc/vtpm/no-such-key
+ctl 1 start web04
+expect_output 'no-such-key'
+systemctl stop vtpm@web04.service
+systemctl reset-failed vtpm@web04.service 2>/dev/null || true
+sed -i '/^migration-key/d' /etc/vtpm/web04.toml
+echo 'buffersize = 3968' >>/etc/vtpm/web04.toml
+ctl 1 start web04
+expect_output "web04.toml:[0-9]+: 'buffersize'"
+if grep no-such-key "$OUTPUT"; then fail "an older reason was told"; fi
+systemctl reset-failed vtpm@web04.service 2>/dev/null || true
+ctl 0 destroy web04 --yes
 
 step "state that has gone is not made anew"
 ctl 0 create precious
@@ -121,6 +146,37 @@ expect_eq "$(stat -c '%U:%G %a' "$(node_of special)")" "vmuser:vmuser 600" "the 
 expect_eq "$(stat -c '%U:%G %a' "$(node_of special-ctl)")" "root:vmuser 660" "the control node"
 expect_exit 0 "$LIB/as" vmuser vtpmctl power on special
 ctl 0 destroy special --yes
+
+step "many cost one call of systemd"
+ctl 0 create many1
+ctl 0 create many2
+cat >"$WORK/systemctl" <<'STUB'
+#!/bin/sh
+echo "$@" >>"${0%/*}/calls"
+exec /usr/bin/systemctl "$@"
+STUB
+chmod 755 "$WORK/systemctl"
+calls() { wc -l <"$WORK/calls"; }
+counted() {
+    : >"$WORK/calls"
+    PATH=$WORK:$PATH ctl "$@"
+}
+counted 0 start many1 many2
+expect_output 'many1: started'
+expect_eq "$(calls)" 1 "calls for start"
+counted 0 list
+expect_eq "$(calls)" 1 "calls for list"
+counted 0 stop many1 many2
+expect_eq "$(calls)" 1 "calls for stop"
+counted 0 destroy many1 --yes
+expect_eq "$(calls)" 1 "calls for destroy of a stopped one"
+ctl 0 destroy many2 --yes
+
+step "who may not ask is told"
+expect_exit 1 "$LIB/as" stranger vtpmctl list
+expect_output 'could not ask vtpm0'
+expect_exit 1 "$LIB/as" stranger vtpmctl create theirs
+expect_output 'as root'
 
 step "the journal tells the story"
 expect_exit 0 journalctl --no-pager -o cat VTPM_NAME=web01

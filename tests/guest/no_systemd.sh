@@ -42,6 +42,53 @@ ctl 0 start web02
 ctl 0 restart web02
 ctl 0 stop web02
 
+step "a pid file that another has written ends nobody's daemon"
+ctl 0 start web01
+ctl 0 start web02
+own=$(pid_of web01)
+pid_of web02 >/run/vtpm/web01.pid
+ctl 1 stop web01
+expect_output 'was not started as web01'
+kill -0 "$(pid_of web02)" || fail "the daemon of web02 was ended"
+echo "$own" >/run/vtpm/web01.pid
+chmod 666 /run/vtpm/web01.pid
+ctl 1 stop web01
+chmod 644 /run/vtpm/web01.pid
+
+step "a daemon that does not answer is told, and the others are shown"
+kill -STOP "$own"
+ctl 1 list
+expect_output 'vtpm0.*does not answer'
+expect_output 'vtpm1.*web02'
+ctl 1 status /dev/vtpm0
+expect_output 'does not answer'
+ctl 0 status web02
+ctl 0 reap 999999
+kill -CONT "$own"
+ctl 0 list
+
+step "who holds a TPM is named, and loses it by force only"
+sleep 1000 <>/dev/vtpm/by-name/web01 &
+holder=$!
+ctl 1 stop web01
+expect_output "process $holder \(sleep\)"
+ctl 1 power off web01
+expect_output 'say --force'
+kill "$holder"
+wait "$holder" || true
+ctl 0 stop web01 web02
+expect_output 'web02: stopped'
+
+step "a TPM that cannot be used is no success"
+head -c 32 /dev/urandom >"$WORK/key"
+head -c 32 /dev/urandom >"$WORK/other"
+chmod 600 "$WORK/key" "$WORK/other"
+ctl 0 create sealed --key "file=$WORK/key,format=binary"
+sed -i "s|$WORK/key|$WORK/other|" /etc/vtpm/sealed.toml
+ctl 3 start sealed
+expect_output 'key'
+ctl 0 destroy sealed --yes --force
+
 step "those that are enabled start together"
 ctl 0 enable web01
 ctl 0 start --all

@@ -17,6 +17,9 @@ namespace vtpm {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
+using testing::Each;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -88,6 +91,136 @@ TEST_F(VtpmctlCommand, Send_FromStandardInput_IsOneCommand) {
 
   EXPECT_EQ(run({"send", "vtpm7", "-"}), 1);
   EXPECT_EQ(length, 10u);
+}
+
+// A TPM whose raw node this process has open.
+int held_by_this_process(vtpm_status& status) {
+  status = {};
+  status.phase = VTPM_PHASE_ON;
+  status.version = VTPM_VERSION_2_0;
+  status.flags = VTPM_STATUS_IN_USE;
+  status.opener_pid = static_cast<uint32_t>(::getpid());
+  return 0;
+}
+
+class VtpmctlInstances : public VtpmctlCommand {
+ protected:
+  VtpmctlInstances() {
+    std::filesystem::create_directories(instances_.configuration);
+    std::ofstream(instances_.configuration_of("web01")) << "device = 'vtpm7'\n";
+    std::ofstream(instances_.configuration_of("web02")) << "device = 'vtpm8'\n";
+    std::ofstream(instances_.configuration_of("web03")) << "device = 'vtpm8'\n";
+  }
+};
+
+TEST_F(VtpmctlInstances, InUse_AreStoppedByForceAlone) {
+  device_.on<vtpm_status>(VTPM_GET_STATUS, held_by_this_process);
+
+  EXPECT_EQ(run({"stop", "web01"}), 1);
+  EXPECT_EQ(run({"restart", "web01"}), 1);
+  EXPECT_EQ(run({"destroy", "web01", "--yes"}), 1);
+  EXPECT_THAT(ran_, IsEmpty());
+  EXPECT_THAT(err_.str(),
+              AllOf(HasSubstr("process " + std::to_string(::getpid())), HasSubstr("--force")));
+
+  EXPECT_EQ(run({"stop", "web01", "--force"}), 0);
+  EXPECT_EQ(ran_.size(), 1u);
+}
+
+TEST_F(VtpmctlCommand, TpmInUse_IsSwitchedByForceAlone) {
+  device_.on<vtpm_status>(VTPM_GET_STATUS, held_by_this_process);
+
+  EXPECT_EQ(run({"power", "off", "vtpm7"}), 1);
+  EXPECT_EQ(run({"power", "reset", "vtpm7"}), 1);
+  EXPECT_EQ(run({"terminate", "vtpm7"}), 1);
+  EXPECT_THAT(device_.asked, Each(AnyOf(VTPM_GET_STATUS)));
+
+  EXPECT_EQ(run({"power", "off", "vtpm7", "--force"}), 0);
+  EXPECT_EQ(device_.asked.back(), VTPM_STOP);
+}
+
+TEST_F(VtpmctlCommand, PowerReset_SaysThatNobodyHasStartedTheTpm) {
+  device_.on<vtpm_status>(VTPM_GET_STATUS, [](auto& status) {
+    status = {};
+    status.phase = VTPM_PHASE_ON;
+    return 0;
+  });
+
+  EXPECT_EQ(run({"power", "reset", "vtpm7"}), 0);
+
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("on, not started"), HasSubstr("--startup clear")));
+}
+
+TEST_F(VtpmctlCommand, Locality_SaysHowLongItHolds) {
+  EXPECT_EQ(run({"locality", "vtpm7", "3"}), 0);
+
+  EXPECT_THAT(out_.str(), HasSubstr("locality 3"));
+}
+
+TEST_F(VtpmctlInstances, StartedWithAnUnusableTpm_IsStatusThree) {
+  device_.on<vtpm_status>(VTPM_GET_STATUS, [](auto& status) {
+    status = {};
+    status.phase = VTPM_PHASE_FAILED;
+    std::strcpy(status.reason, "the key is wrong");  // NOLINT: fits
+    return 0;
+  });
+
+  EXPECT_EQ(run({"start", "web01"}), 3);
+
+  EXPECT_THAT(err_.str(), HasSubstr("the key is wrong"));
+}
+
+TEST_F(VtpmctlInstances, Several_HaveAResultEach) {
+  EXPECT_EQ(run({"enable", "web01", "nobody", "web02"}), 1);
+
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("web01: enabled"), HasSubstr("web02: enabled")));
+  EXPECT_THAT(err_.str(), HasSubstr("not enabled: nobody"));
+  EXPECT_EQ(ran_.size(), 1u);
+}
+
+TEST_F(VtpmctlInstances, All_OfStartAreThoseThatAreEnabled) {
+  answer_ = {0, "Id=vtpm@web02.service\nUnitFileState=enabled\nActiveState=inactive\n"};
+
+  EXPECT_EQ(run({"start", "--all"}), 0);
+
+  EXPECT_THAT(ran_.back(), ElementsAre("systemctl", "start", "vtpm@web02.service"));
+  EXPECT_EQ(ran_.size(), 2u);
+}
+
+TEST_F(VtpmctlInstances, List_ShowsAllThatClaimADeviceWithOneCall) {
+  EXPECT_EQ(run({"list"}), 0);
+
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("web01"), HasSubstr("web02"), HasSubstr("web03")));
+  EXPECT_EQ(ran_.size(), 1u);
+}
+
+TEST_F(VtpmctlInstances, List_ThatCouldNotAsk_FailsWithASentenceAndShowsTheRest) {
+  device_.fail(VTPM_GET_STATUS, EACCES);
+
+  EXPECT_EQ(run({"list"}), 1);
+
+  EXPECT_THAT(out_.str(), HasSubstr("web02"));
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("vtpm7"), HasSubstr("control needs root")));
+}
+
+TEST_F(VtpmctlInstances, Reap_GoesOnBehindADaemonThatDoesNotAnswer) {
+  device_.fail(VTPM_GET_STATUS, ETIMEDOUT);
+
+  EXPECT_EQ(run({"reap", "4711"}), 0);
+
+  EXPECT_THAT(err_.str(), HasSubstr("does not answer"));
+}
+
+TEST_F(VtpmctlInstances, SpawnWithoutUdev_Fails) {
+  EXPECT_EQ(run({"spawn", "web01"}), 1);
+
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("udev"), HasSubstr("vtpmctl start web01")));
+}
+
+TEST_F(VtpmctlCommand, CreateWithAWrongOption_IsWrongUsage) {
+  answer_ = {2, "'3' is not one of 1.2, 2.0\n"};
+
+  EXPECT_EQ(run({"create", "web01", "--tpm", "3"}), 2);
 }
 
 class VtpmctlState : public VtpmctlCommand {

@@ -1,22 +1,32 @@
 // Instances as files, and the services behind them, on a machine made for the test.
 #include "ctl/tool/instances.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <signal.h>  // NOLINT: kill
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "ctl/tool/process_services.h"
 #include "ctl/tool/services.h"
+#include "engine/file_descriptor.h"
 #include "tests/support/temporary_directory.h"
 
 namespace vtpm {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
 
 class Instances : public testing::Test {
  protected:
@@ -130,58 +140,266 @@ TEST_F(Instances, ForgottenNodes_AreItsOwnAlone) {
   EXPECT_TRUE(std::filesystem::exists(paths_.properties_of("vtpm77")));
 }
 
+TEST_F(Instances, DeviceOfAnother_IsRefusedWithItsName) {
+  ASSERT_TRUE(create("one", {{"device", "vtpm7"}}));
+
+  auto refused = create("two", {{"device", "vtpm7"}});
+
+  EXPECT_EQ(refused.error().code, Errc::busy);
+  EXPECT_THAT(refused.error().message, HasSubstr("one"));
+  EXPECT_THAT(list_instances(paths_), ElementsAre("one"));
+}
+
+TEST_F(Instances, LockHeldByAnother_IsNotWaitedForWithoutEnd) {
+  std::filesystem::create_directories(paths_.run);
+  FileDescriptor other(::open((paths_.run + "/instances.lock").c_str(), O_RDWR | O_CREAT, 0600));
+  ASSERT_EQ(::flock(other.get(), LOCK_EX), 0);
+
+  auto refused =
+      create_instance({"one", {}}, paths_, {(root_ / "dev").string(), (root_ / "class").string()},
+                      run_, std::chrono::milliseconds(1));
+
+  EXPECT_EQ(refused.error().code, Errc::busy);
+  EXPECT_THAT(refused.error().message, HasSubstr("instances.lock"));
+}
+
+TEST_F(Instances, LockFile_IsForItsOwnerAlone) {
+  ASSERT_TRUE(create("one"));
+
+  struct stat status {};
+  ASSERT_EQ(::stat((paths_.run + "/instances.lock").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u) << "who can open it can lock it for ever";
+}
+
+TEST_F(Instances, VtpmdThatWasKilled_IsTheReason) {
+  answer_ = [](const auto&) { return Ran{128 + 9, ""}; };
+
+  auto refused = create("one");
+
+  EXPECT_THAT(refused.error().message, HasSubstr("signal 9 (SIGKILL)"));
+  EXPECT_EQ(refused.error().code, Errc::io) << "no wrong usage";
+}
+
 TEST_F(Instances, WithSystemd_AreUnits) {
   auto services = make_services(true, run_, paths_);
 
-  ASSERT_TRUE(services->start("one"));
+  ASSERT_TRUE(services->start({"one"}).front());
   ASSERT_TRUE(services->stop_soon("one"));
-  ASSERT_TRUE(services->enable("one"));
+  ASSERT_TRUE(services->enable({"one"}).front());
 
   EXPECT_THAT(ran_, ElementsAre(ElementsAre("systemctl", "start", "vtpm@one.service"),
                                 ElementsAre("systemctl", "stop", "--no-block", "vtpm@one.service"),
                                 ElementsAre("systemctl", "--quiet", "enable", "vtpm@one.service")));
 }
 
-TEST_F(Instances, UnitThatFails_IsToldInTheDaemonsWords) {
-  answer_ = [](const auto& words) {
-    return words[0] == "journalctl" ? Ran{0, "vtpmd one: the device vtpm0 exists already\n"}
-                                    : Ran{1, "Job for vtpm@one.service failed.\n"};
-  };
+TEST_F(Instances, ManyOfSystemd_CostOneCall) {
+  Names names;
+  for (int i = 0; i < 150; ++i) {
+    names.push_back("vm-" + std::to_string(i));
+  }
   auto services = make_services(true, run_, paths_);
 
-  EXPECT_THAT(services->start("one").error().message, HasSubstr("exists already"));
+  services->start(names);
+  EXPECT_EQ(ran_.size(), 1u);
+  services->restart(names);
+  EXPECT_EQ(ran_.size(), 2u);
+  services->stop(names);
+  EXPECT_EQ(ran_.size(), 3u);
+  services->enable(names);
+  services->disable(names);
+  EXPECT_EQ(ran_.size(), 5u);
+  services->states(names);
+  EXPECT_EQ(ran_.size(), 6u);
+}
+
+TEST_F(Instances, NoneOfSystemd_CostNoCall) {
+  auto services = make_services(true, run_, paths_);
+
+  EXPECT_THAT(services->start({}), IsEmpty());
+  EXPECT_THAT(services->stop({}), IsEmpty());
+  EXPECT_THAT(services->states({}), IsEmpty());
+  EXPECT_THAT(ran_, IsEmpty());
+}
+
+TEST_F(Instances, StatesOfSystemd_AreByNameWhateverTheirOrder) {
+  answer_ = [](const auto&) {
+    return Ran{0,
+               "Id=vtpm@two.service\nActiveState=failed\nUnitFileState=disabled\n\n"
+               "UnitFileState=enabled\nActiveState=active\nId=vtpm@one.service\n"};
+  };
+
+  auto states = make_services(true, run_, paths_)->states({"one", "two", "three"});
+
+  EXPECT_EQ(states[0].state, "running");
+  EXPECT_TRUE(states[0].enabled);
+  EXPECT_EQ(states[1].state, "failed");
+  EXPECT_FALSE(states[1].enabled);
+  EXPECT_EQ(states[2].state, "unknown") << "nothing was told of it";
+}
+
+// systemd, where `one` runs and `two` has failed with these words.
+Ran one_runs_two_failed(const std::vector<std::string>& words, const std::string& journal) {
+  if (words[0] == "journalctl") {
+    return {0, journal};
+  }
+  return words[1] == "show" ? Ran{0,
+                                  "Id=vtpm@one.service\nActiveState=active\n\n"
+                                  "Id=vtpm@two.service\nActiveState=failed\n"}
+                            : Ran{1, "Job for vtpm@two.service failed.\n"};
+}
+
+TEST_F(Instances, UnitThatFails_IsToldInTheDaemonsWordsAndTheOthersAreNot) {
+  answer_ = [](const auto& words) {
+    return one_runs_two_failed(words, "vtpmd two: the device vtpm0 exists already\n");
+  };
+
+  Results results = make_services(true, run_, paths_)->start({"one", "two"});
+
+  EXPECT_TRUE(results[0]);
+  EXPECT_THAT(results[1].error().message, HasSubstr("exists already"));
+}
+
+TEST_F(Instances, WordsOfAFailedStart_AreOfThisStartAlone) {
+  answer_ = [](const auto& words) { return one_runs_two_failed(words, ""); };
+
+  make_services(true, run_, paths_)->start({"two"});
+
+  EXPECT_THAT(ran_, Contains(Contains(StartsWith("--since=@"))));
+  EXPECT_THAT(
+      ran_, Not(Contains(AllOf(Contains("--output=cat"), Not(Contains(StartsWith("--since=@")))))));
+}
+
+TEST_F(Instances, FailedUnitWithoutWords_IsToldInSystemds) {
+  answer_ = [](const auto& words) { return one_runs_two_failed(words, ""); };
+
+  Results results = make_services(true, run_, paths_)->start({"two"});
+
+  EXPECT_THAT(results[0].error().message, HasSubstr("Job for vtpm@two.service failed"));
+}
+
+TEST_F(Instances, WordsOfSeveralAttempts_AreToldOnce) {
+  answer_ = [](const auto& words) {
+    return one_runs_two_failed(words, "no such key\nno such key\n");
+  };
+
+  std::string message = make_services(true, run_, paths_)->start({"two"}).front().error().message;
+
+  EXPECT_EQ(message.find("no such key"), message.rfind("no such key"));
+}
+
+TEST_F(Instances, LastWords_AreOfTheLastRun) {
+  answer_ = [](const auto& words) {
+    return words[0] == "journalctl" ? Ran{0, "it failed\n"}
+                                    : Ran{0, "Id=vtpm@one.service\nInvocationID=abc\n"};
+  };
+
+  EXPECT_EQ(make_services(true, run_, paths_)->last_words("one"), "it failed");
+
+  EXPECT_THAT(ran_.back(), Contains("_SYSTEMD_INVOCATION_ID=abc"));
+}
+
+TEST_F(Instances, RetiredWhereNothingRuns_CostsOneQuestion) {
+  answer_ = [](const auto&) { return Ran{0, "Id=vtpm@one.service\nActiveState=inactive\n"}; };
+
+  ASSERT_TRUE(make_services(true, run_, paths_)->retire("one"));
+
+  EXPECT_EQ(ran_.size(), 1u);
 }
 
 TEST_F(Instances, WithoutSystemd_AreProcessesWithPidFiles) {
   auto services = make_services(false, run_, paths_);
 
-  ASSERT_TRUE(services->start("one"));
+  ASSERT_TRUE(services->start({"one"}).front());
 
   EXPECT_THAT(ran_, ElementsAre(ElementsAre("vtpmd", "--name", "one", "--daemon", "--pid-file",
                                             paths_.pid_file_of("one"))));
-  EXPECT_EQ(services->state("one"), "stopped") << "no vtpmd wrote that file";
+  EXPECT_EQ(services->state_of("one").state, "stopped") << "no vtpmd wrote that file";
 }
 
-TEST_F(Instances, PidFileOfAnotherProgram_IsALeftover) {
-  std::filesystem::create_directories(paths_.run);
-  std::ofstream(paths_.pid_file_of("one")) << ::getpid() << "\n";
-  auto services = make_services(false, run_, paths_);
+TEST_F(Instances, DaemonWithAnUnusableTpm_IsNoSuccess) {
+  answer_ = [](const auto&) { return Ran{3, "vtpmd one: the key does not fit\n"}; };
 
-  EXPECT_EQ(services->state("one"), "stopped");
-  EXPECT_TRUE(services->stop("one")) << "and this process lives on";
+  auto started = make_services(false, run_, paths_)->start({"one"}).front();
+
+  EXPECT_EQ(started.error().code, Errc::tpm);
+  EXPECT_THAT(started.error().message, HasSubstr("the key does not fit"));
+}
+
+// Without systemd, with a /proc of the test's own, in which this process looks like a daemon.
+class PidFiles : public Instances {
+ protected:
+  PidFiles() {
+    std::filesystem::create_directories(paths_.run);
+    std::filesystem::create_directories(process_);
+    looks_like("/usr/sbin/vtpmd", "one");
+    write("one", ::getpid());
+  }
+
+  void looks_like(const std::string& program, const std::string& name) {
+    std::filesystem::remove(process_ / "exe");
+    std::filesystem::create_symlink(program, process_ / "exe");
+    std::ofstream words(process_ / "cmdline", std::ios::binary);
+    words << "vtpmd" << '\0' << "--name" << '\0' << name << '\0' << "--daemon" << '\0';
+  }
+  void write(const std::string& name, pid_t pid) {
+    std::ofstream(paths_.pid_file_of(name)) << pid << "\n";
+    ::chmod(paths_.pid_file_of(name).c_str(), 0644);
+  }
+
+  std::filesystem::path process_ = root_ / "proc" / std::to_string(::getpid());
+  ProcessServices services_{run_, paths_, (root_ / "proc").string()};
+};
+
+TEST_F(PidFiles, OfTheInstancesDaemon_IsBelieved) {
+  EXPECT_EQ(services_.state_of("one").state, "running");
+}
+
+TEST_F(PidFiles, OfADaemonWhoseProgramWasReplaced_IsBelieved) {
+  looks_like("/usr/sbin/vtpmd (deleted)", "one");
+
+  EXPECT_EQ(services_.state_of("one").state, "running");
+}
+
+TEST_F(PidFiles, OfAnotherProgram_IsALeftover) {
+  looks_like("/usr/bin/vtpmd-like", "one");
+
+  EXPECT_EQ(services_.state_of("one").state, "stopped");
+  EXPECT_TRUE(services_.stop({"one"}).front()) << "and this process lives on";
+}
+
+TEST_F(PidFiles, OfAnotherInstancesDaemon_EndsNobodyAndIsTold) {
+  looks_like("/usr/sbin/vtpmd", "two");
+
+  auto stopped = services_.stop({"one"}).front();
+
+  EXPECT_EQ(stopped.error().code, Errc::denied);
+  EXPECT_THAT(stopped.error().message, HasSubstr(paths_.pid_file_of("one")));
+}
+
+TEST_F(PidFiles, ThatOthersCanWrite_IsNotBelieved) {
+  ::chmod(paths_.pid_file_of("one").c_str(), 0666);
+
+  EXPECT_EQ(services_.stop({"one"}).front().error().code, Errc::denied);
+}
+
+TEST_F(PidFiles, ThatIsALink_IsNotFollowed) {
+  std::filesystem::rename(paths_.pid_file_of("one"), root_ / "elsewhere");
+  std::filesystem::create_symlink(root_ / "elsewhere", paths_.pid_file_of("one"));
+
+  EXPECT_EQ(services_.state_of("one").state, "stopped");
 }
 
 TEST_F(Instances, WithoutSystemd_EnabledIsALink) {
   ASSERT_TRUE(create("one"));
   auto services = make_services(false, run_, paths_);
 
-  EXPECT_FALSE(services->is_enabled("one"));
-  ASSERT_TRUE(services->enable("one"));
-  ASSERT_TRUE(services->enable("one"));
-  EXPECT_TRUE(services->is_enabled("one"));
-  ASSERT_TRUE(services->disable("one"));
-  ASSERT_TRUE(services->disable("one"));
-  EXPECT_FALSE(services->is_enabled("one"));
+  EXPECT_FALSE(services->state_of("one").enabled);
+  ASSERT_TRUE(services->enable({"one"}).front());
+  ASSERT_TRUE(services->enable({"one"}).front());
+  EXPECT_TRUE(services->state_of("one").enabled);
+  ASSERT_TRUE(services->disable({"one"}).front());
+  ASSERT_TRUE(services->disable({"one"}).front());
+  EXPECT_FALSE(services->state_of("one").enabled);
 }
 
 TEST(RunProgram, OutputAndStatus_ComeBack) {
@@ -193,6 +411,20 @@ TEST(RunProgram, OutputAndStatus_ComeBack) {
 
 TEST(RunProgram, SignalledProgram_IsNoSuccess) {
   EXPECT_EQ(run_program({"sh", "-c", "kill -TERM $$"}).value().status, 128 + 15);
+}
+
+TEST(RunProgram, ThatDoesNotEnd_IsKilledAndTold) {
+  auto ran = run_program_within({"sleep", "1000"}, std::chrono::milliseconds(10));
+
+  EXPECT_EQ(ran.error().code, Errc::busy);
+  EXPECT_THAT(ran.error().message, HasSubstr("sleep"));
+}
+
+TEST(RunProgram, OutputThatADescendantKeepsOpen_IsNotWaitedFor) {
+  Ran ran = run_program({"sh", "-c", "echo out; sleep 1000 & echo $!"}).value();
+
+  EXPECT_THAT(ran.text(), StartsWith("out\n"));
+  EXPECT_EQ(::kill(std::stoi(ran.text().substr(4)), SIGKILL), 0);
 }
 
 TEST(RunProgram, MissingProgram_IsNotFound) {
