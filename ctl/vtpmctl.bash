@@ -46,7 +46,8 @@ _vtpmctl() {
         elif [[ $word == -* ]]; then
             choices="--help --json"
             case $verb in
-            power) choices+=" --delete-volatile --startup" ;;
+            power) choices+=" --delete-volatile --force --startup" ;;
+            terminate) choices+=" --force" ;;
             established) choices+=" --reset" ;;
             lock) choices+=" --retries" ;;
             state)
@@ -56,13 +57,14 @@ _vtpmctl() {
                 import | export) choices="--help --json --from-key --key --tpm --replace" ;;
                 rekey) choices="--help --json --key --new-key --remove-key" ;;
                 backup) choices="--help --json --all --key --migration-key --volatile --generations --replace" ;;
-                restore) choices="--help --json --key --migration-key --same-identity --no-volatile --fresh-identity" ;;
+                restore) choices="--help --json --key --migration-key --same-identity --no-volatile --fresh-identity --force" ;;
                 esac
                 ;;
             send) choices+=" --locality" ;;
             create) choices="--help --json --device --state --key --tpm --power --owner --group --mode --control-user --control-group --migration-key --from --from-key --set" ;;
-            start) choices="--help --json --all" ;;
-            destroy) choices="--help --json --yes --keep-state" ;;
+            start | enable | disable) choices="--help --json --all" ;;
+            stop | restart) choices="--help --json --all --force" ;;
+            destroy) choices="--help --json --yes --keep-state --force" ;;
             spawn) choices="--help --json --remove" ;;
             esac
         elif [[ " start stop restart enable disable destroy spawn " == *" $verb "* ]]; then
