@@ -54,7 +54,10 @@ Results SystemdServices::start(const Names& names) {
   return bring_up("start", names);
 }
 
+// A restart does not unload the unit, so its limit of starts would count those that a person asks
+// for: that is for daemons that end by themselves.
 Results SystemdServices::restart(const Names& names) {
+  static_cast<void>(systemctl({"--quiet", "reset-failed"}, names));
   return bring_up("restart", names);
 }
 
