@@ -173,6 +173,7 @@ expect_eq "$(calls)" 1 "calls for destroy of a stopped one"
 ctl 0 destroy many2 --yes
 
 step "who may not ask is told"
+ctl 0 start web01
 expect_exit 1 "$LIB/as" stranger vtpmctl list
 expect_output 'could not ask vtpm0'
 expect_exit 1 "$LIB/as" stranger vtpmctl create theirs
