@@ -26,6 +26,7 @@ make_machine() {
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>$place/kernel</kernel><initrd>$place/initramfs</initrd><cmdline>console=ttyS0 panic=-1</cmdline>
   </os>
+  <features><acpi/></features>
   <on_reboot>destroy</on_reboot>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
