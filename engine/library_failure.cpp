@@ -41,8 +41,8 @@ void on_memory_fault(int number) {
   if (the_guard != nullptr) {
     jump(the_guard->place, kMemoryFault);
   }
-  signal(number, SIG_DFL);  // NOLINT: allowed in a handler
-  raise(number);
+  static_cast<void>(signal(number, SIG_DFL));  // NOLINT: allowed in a handler
+  static_cast<void>(raise(number));
 }
 
 }  // namespace

@@ -18,8 +18,9 @@ int main(int argc, char** argv) {
     std::cerr << "vtpmctl: " << alone.error().message << "\n";
     return 2;
   }
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit for the size of files is a full disk, with its words
-  vtpm::keep_out_of_dumps();      // keys and states pass through
+  static_cast<void>(std::signal(
+      SIGXFSZ, SIG_IGN));     // a limit for the size of files is a full disk, with its words
+  vtpm::keep_out_of_dumps();  // keys and states pass through
   auto parsed = vtpm::parse_command_line(argc, argv, std::cout, std::cerr);
   if (!parsed.arguments) {
     return parsed.exit_status;
