@@ -38,9 +38,10 @@ Result<void> check_device_unclaimed(const InstancePaths& paths, const std::strin
   }
   for (const std::string& other : configured_instances(paths)) {
     if (other != name && configured_device(paths, other) == device) {
-      return failure(Errc::busy, "the device " + device + " is " + other + "'s, as " +
-                                     paths.configuration_of(other) +
-                                     " says: say another one, or auto");
+      std::string message = "the device ";
+      message.append(device).append(" is ").append(other).append("'s, as ");
+      message.append(paths.configuration_of(other)).append(" says: say another one, or auto");
+      return failure(Errc::busy, message);
     }
   }
   return {};

@@ -146,6 +146,7 @@ Result<void> tell(const Outcomes& outcomes, Host& host, const std::string& done)
                         : failure(unusable ? Errc::tpm : Errc::io, "not " + done + ":" + failed);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): changed below
 Result<void> tell_started(Outcomes outcomes, Host& host, const std::string& done) {
   wait_for_links(host, outcomes);
   for (auto& [name, result] : outcomes) {
