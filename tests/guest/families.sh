@@ -32,7 +32,9 @@ expect_exit 0 test -s "$WORK/state/tpm-00.permall"
 
 step "back, while a client has the raw node open"
 exec 8<>/dev/vtpm0
-ctl 0 power off vtpm0
+ctl 1 power off vtpm0
+expect_output 'families\.sh.* has its raw node open'
+ctl 0 power off vtpm0 --force
 ctl 0 version vtpm0 2.0
 ctl 0 power on vtpm0 --startup clear
 exec 8>&-
