@@ -30,7 +30,7 @@ _vtpmd() {
     --name) choices=$(_vtpmd_instances) ;;
     --owner | --control-user | --user) choices=$(compgen -u) ;;
     --group | --control-group | --status-group) choices=$(compgen -g) ;;
-    --config | --pid-file)
+    --config | --pid-file | --openssl-config)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -39,7 +39,7 @@ _vtpmd() {
         choices="--help --version --device --state --create --state-wait --key --sync --tpm --profile --power --startup"
         choices+=" --buffer-size --no-auto-shutdown --name --config --owner --group --mode --check --make-state"
         choices+=" --control --control-user --control-group --status-group --locality --migration --migration-key --user --sandbox"
-        choices+=" --major --minor --daemon --pid-file --log-level"
+        choices+=" --major --minor --daemon --pid-file --log-level --openssl-config"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")

@@ -1,18 +1,24 @@
 #include "cuse/daemon.h"
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <iterator>
 #include <optional>
 #include <sstream>
 
 #include "cuse/control_node.h"
 #include "cuse/daemon_health.h"
 #include "cuse/host_root.h"
+#include "cuse/own_descriptors.h"
 #include "cuse/process.h"
 #include "cuse/service_notifier.h"
 #include "cuse/state_storage.h"
 #include "cuse/storage_retry.h"
 #include "engine/codec.h"
 #include "engine/crypto.h"
+#include "engine/inherited.h"
+#include "engine/late_store.h"
 #include "engine/libtpms_engine.h"
 #include "engine/swtpm_key.h"
 
@@ -76,7 +82,15 @@ Result<void> set_buffer_size(VirtualTpm& tpm, uint32_t wanted) {
 
 // One that goes on from stored volatile state is started already.
 Result<void> start_up(VirtualTpm& tpm, const Options& options) {
-  return options.startup && !tpm.started() ? tpm.startup(*options.startup) : Result<void>();
+  auto started = options.startup && !tpm.started() ? tpm.startup(*options.startup) : Result<void>();
+  return started.map_error([&](Error error) {
+    if (error.code == Errc::tpm && options.startup == StartupType::state) {
+      error.message +=
+          ". Where nothing can be resumed (the last end was not in order, or PCR banks were "
+          "changed since), --startup clear starts it";
+    }
+    return error;
+  });
 }
 
 // Whether a Startup failed for want of storage alone: a full disk may have room later.
@@ -111,7 +125,8 @@ Result<void> reserve(VirtualTpm& tpm, const Options& options) {
     auto acting = ActingAs::begin(options.run_as);
     auto locked = acting ? tpm.lock_storage() : tl::unexpected(acting.error());
     if (!locked) {
-      return tl::unexpected(explain_refusal(locked.error(), options.run_as));
+      return tl::unexpected(
+          explain_refusal(locked.error(), options.state.location, options.run_as));
     }
   }
   return options.buffer_size != 0 ? set_buffer_size(tpm, options.buffer_size) : Result<void>();
@@ -131,6 +146,12 @@ std::string in_words(const CreatedDevice& device, const Options& options) {
   return in_words(options.tpm) + " on /dev/" + device.raw.name + " (" +
          std::to_string(device.raw.numbers.major) + ":" + std::to_string(device.raw.numbers.minor) +
          "), state in " + options.state.location.describe() + ", libtpms " + libtpms_version();
+}
+
+// One line, which service managers and vtpmctl show.
+std::string status_of_failed(std::string reason) {
+  std::ranges::replace(reason, '\n', ' ');
+  return "failed: " + reason;
 }
 
 Result<void> describe_nodes(const Options& options, const std::string& raw,
@@ -170,7 +191,10 @@ class ServedTpm {
                    options.power == InitialPower::at_open ? PowerSwitch::at_open
                                                           : PowerSwitch::independent,
                    options.access}) {
-    tpm_.on_phase_change(log_phase_change);
+    tpm_.on_phase_change([this](Phase phase, Event event, const std::string& reason) {
+      log_phase_change(phase, event, reason);
+      tell_change(phase, reason);
+    });
     tpm_.on_undone([this](CommandCode command, const std::string& reason) {
       health_.note_storage_failure(reason);
       log_undone(command, reason);
@@ -198,6 +222,15 @@ class ServedTpm {
   }
   ServedTpm(const ServedTpm&) = delete;
   ServedTpm& operator=(const ServedTpm&) = delete;
+
+  // Told of what the TPM is, in a line, whenever it fails or is powered on. Before make_nodes().
+  void tell_status(std::function<void(const std::string& status)> tell) {
+    tell_status_ = std::move(tell);
+  }
+  // Why the TPM cannot be used; nothing when it can.
+  [[nodiscard]] std::optional<std::string> failed() const {
+    return tpm_.phase() == Phase::failed ? std::optional(tpm_.failure_reason()) : std::nullopt;
+  }
 
   // With the privileges the daemon was started with. Whoever opens a node waits until it is served.
   Result<const CreatedDevice*> make_nodes() {
@@ -266,6 +299,17 @@ class ServedTpm {
     return stored && !startup_due_ && !options_.state.wait;
   }
 
+  // Under the TPM's lock. The same is not told again: a client can cause it as often as it likes.
+  void tell_change(Phase phase, const std::string& reason) {
+    if (phase == Phase::failed && told_failed_ != reason) {
+      told_failed_ = reason;
+      tell_status_(status_of_failed(reason));
+    } else if (phase == Phase::on && told_failed_) {
+      told_failed_.reset();
+      tell_status_(in_words(*device_, options_));
+    }
+  }
+
   // A change uevent for the raw node: whoever listens to udev probes it again.
   void announce_change() {
     constexpr std::string_view kChange = "change";
@@ -285,6 +329,8 @@ class ServedTpm {
   ControlNode control_node_;
   RawNode raw_node_;
   FileDescriptor uevent_;
+  std::function<void(const std::string&)> tell_status_ = [](const std::string&) {};
+  std::optional<std::string> told_failed_;  // the reason
   std::optional<CreatedDevice> device_;
   std::atomic<bool> startup_due_ = false;
   StorageRetry retry_;
@@ -313,7 +359,9 @@ Result<Outside> tie(const Options& options, std::optional<Background>& backgroun
   return outside;
 }
 
-Result<void> announce(const CreatedDevice& device, const Options& options, Outside& outside) {
+// `failed`: why the TPM cannot be used, if so. It has been logged.
+Result<void> announce(const CreatedDevice& device, const Options& options, Outside& outside,
+                      const std::optional<std::string>& failed) {
   if (outside.pid_file) {
     if (auto filled = outside.pid_file->fill(); !filled) {
       return filled;
@@ -328,9 +376,10 @@ Result<void> announce(const CreatedDevice& device, const Options& options, Outsi
   }
   std::string summary = in_words(device, options);
   log::info(summary);
-  outside.notifier.tell("READY=1\nSTATUS=" + summary);
+  outside.notifier.tell("READY=1\nSTATUS=" + (failed ? status_of_failed(*failed) : summary));
   if (outside.background) {
-    outside.background->announce_ready();
+    outside.background->announce(failed ? Background::Verdict::tpm_failed
+                                        : Background::Verdict::ready);
   }
   return {};
 }
@@ -373,9 +422,6 @@ Result<void> verdict_on(EndReason reason) {
 Result<void> make_state(Options options) {
   options.state.create = CreateState::if_missing;
   options.state.wait = false;
-  if (auto possible = load_crypto(); !possible) {
-    return possible;
-  }
   auto keys = read_state_keys(key_form(options.state.location.format), options.key);
   if (!keys) {
     return tl::unexpected(keys.error());
@@ -402,6 +448,29 @@ Result<void> make_state(Options options) {
   return {};
 }
 
+// By the user who opened it: its directory may be closed to root without capabilities.
+std::string path_of_state(const Options& options) {
+  const std::string& path = options.state.location.path;
+  auto acting = ActingAs::begin(options.run_as);
+  std::error_code unreachable;
+  auto followed = std::filesystem::weakly_canonical(path, unreachable);
+  return unreachable ? path : followed.string();
+}
+
+// What is open when the sandbox is entered.
+OwnDescriptors own_descriptors(const Options& options, const Lifetime& lifetime,
+                               const Outside& outside) {
+  OwnDescriptors own{lifetime.descriptors(),
+                     {"/dev/cuse", "/dev/null", "/sys/devices/virtual/cuse", options.pid_file,
+                      path_of_state(options)}};
+  own.numbers.push_back(outside.notifier.descriptor());
+  own.numbers.push_back(log::syslog_descriptor());
+  if (outside.background) {
+    std::ranges::copy(outside.background->descriptors(), std::back_inserter(own.numbers));
+  }
+  return own;
+}
+
 // The turning point of the daemon's life: what needs privileges, the sandbox, what meets strangers.
 Result<EndReason> run(ServedTpm& served, const Options& options, const Lifetime& lifetime,
                       Outside& outside) {
@@ -409,18 +478,38 @@ Result<EndReason> run(ServedTpm& served, const Options& options, const Lifetime&
   if (!device) {
     return tl::unexpected(device.error());
   }
+  if (auto own = check_descriptors(own_descriptors(options, lifetime, outside)); !own) {
+    return tl::unexpected(own.error());
+  }
   if (auto inside = lock_in(options); !inside) {
     return tl::unexpected(inside.error());
   }
   if (auto serving = served.begin_to_serve(); !serving) {
     return tl::unexpected(serving.error());
   }
-  if (auto announced = announce(**device, options, outside); !announced) {
+  if (auto announced = announce(**device, options, outside, served.failed()); !announced) {
     return tl::unexpected(announced.error());
   }
   EndReason reason = lifetime.wait();
   outside.notifier.tell("STOPPING=1");
   return reason;
+}
+
+// What OpenSSL's providers have opened would stay open in the sandbox.
+Result<void> begin_crypto(const Options& options) {
+  const std::string& configuration = options.openssl_configuration;
+  if (auto loaded = load_crypto(configuration); !loaded) {
+    return loaded;
+  }
+  auto own = check_descriptors({descriptors_named_in({options.key, options.migration_key}), {}});
+  return own.map_error([&](Error error) {
+    error.message += configuration.empty()
+                         ? std::string(": opened by a library when OpenSSL was loaded")
+                         : ": the OpenSSL configuration " + configuration +
+                               " (--openssl-config) names a provider that opens it. vtpmd keeps "
+                               "no devices of others: take that provider out";
+    return error;
+  });
 }
 
 // From here on in the process that serves.
@@ -429,10 +518,8 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   if (!lifetime) {
     return tl::unexpected(lifetime.error());
   }
-  for (auto possible : {check_cuse(), load_crypto()}) {
-    if (!possible) {
-      return possible;
-    }
+  if (auto possible = check_cuse(); !possible) {
+    return possible;
   }
   auto keys = read_state_keys(key_form(options.state.location.format), options.key);
   if (!keys) {
@@ -459,6 +546,8 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   const SwtpmKey* migration_key = key->empty() ? nullptr : &*key;
   std::optional<ServedTpm> served(std::in_place, options, **engine, **store, *keys, migration_key,
                                   *lifetime);
+  served->tell_status(
+      [&](const std::string& status) { outside->notifier.tell("STATUS=" + status); });
   auto reason = run(*served, options, *lifetime, *outside);
   served.reset();
   return reason ? verdict_on(*reason) : tl::unexpected(reason.error());
@@ -466,8 +555,22 @@ Result<void> serve(const Options& options, std::optional<Background>& background
 
 }  // namespace
 
+Result<void> check_usage(const Options& options) {
+  LateStore none([] { return failure(Errc::unsupported, "no state is needed"); }, "no state");
+  auto engine = LibtpmsEngine::create({options.tpm, false, options.profile}, none);
+  if (!engine) {
+    return tl::unexpected(engine.error());
+  }
+  RealBackoff backoff;
+  VirtualTpm tpm(**engine, none, backoff);
+  return options.buffer_size != 0 ? set_buffer_size(tpm, options.buffer_size) : Result<void>();
+}
+
 Result<void> run_daemon(const Options& options) {
   harden_process();
+  if (auto loaded = begin_crypto(options); !loaded) {
+    return loaded;
+  }
   if (options.task != RunTask::serve) {
     return options.task == RunTask::make_state ? make_state(options) : Result<void>();
   }

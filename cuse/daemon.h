@@ -6,6 +6,9 @@
 
 namespace vtpm {
 
+// What is wrong with the options as libtpms sees them: usage, like what parse_options() finds.
+Result<void> check_usage(const Options& options);
+
 // Returns when the TPM has ended. Errors are for the person who started it.
 Result<void> run_daemon(const Options& options);
 

@@ -27,7 +27,10 @@ Result<FileDescriptor> open_cuse() {
   std::string& message = failed.value().message;
   if (error_number == EACCES || error_number == EPERM) {
     message += ". Run vtpmd as root, or as a member of a group that may open it";
-  } else {
+  } else if (error_number == EMFILE) {
+    message +=
+        ". vtpmd needs about 32 descriptors: raise the limit (ulimit -n, LimitNOFILE= of a unit)";
+  } else if (error_number == ENOENT || error_number == ENODEV || error_number == ENXIO) {
     message +=
         ". The kernel's cuse module makes it: run `modprobe cuse` as root; when there is no such "
         "module, install the package with the kernel's extra modules";

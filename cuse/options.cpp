@@ -9,10 +9,12 @@
 #include <charconv>
 #include <iostream>
 #include <map>
+#include <sstream>
 
 #include "ctl/config/configured.h"
 #include "ctl/usage.h"
 #include "cuse/configured_arguments.h"
+#include "engine/state_keys.h"
 
 namespace vtpm {
 namespace {
@@ -218,6 +220,10 @@ void add_privilege_options(CLI::App& app, Options& options, Raw& raw) {
           {{"on", SandboxMode::on}, {"log", SandboxMode::log}, {"off", SandboxMode::off}}))
       ->default_str("on")
       ->type_name("on|log|off");
+  app.add_option("--openssl-config", options.openssl_configuration,
+                 "Configuration of OpenSSL that counts for this TPM, for a FIPS provider for "
+                 "example (default: none; the host's openssl.cnf does not count)")
+      ->type_name("FILE");
 }
 
 void add_process_options(CLI::App& app, Options& options) {
@@ -323,6 +329,19 @@ void complete(Options& options, const Raw& raw) {
   options.control.release_lock_outgoing = says(raw.migration, "release-lock-outgoing");
 }
 
+// Of "key: ..." comes "--key: ...", and "--migration-key: ...".
+std::string wrong_key(const Options& options) {
+  auto key = options.key.empty()
+                 ? Result<void>()
+                 : check_state_key_words(key_form(options.state.location.format), options.key);
+  if (!key) {
+    return "--" + key.error().message;
+  }
+  auto migration =
+      options.migration_key.empty() ? Result<void>() : check_swtpm_key_words(options.migration_key);
+  return migration ? std::string() : "--migration-" + migration.error().message;
+}
+
 // What the options' own checks cannot see; empty when all is well.
 std::string resolve(Options& options, const Raw& raw) {
   if (options.control.incoming && options.power != InitialPower::off) {
@@ -338,6 +357,9 @@ std::string resolve(Options& options, const Raw& raw) {
   }
   if (!permissions.group.empty() && !group_number(permissions.group)) {
     return "--group: there is no group '" + permissions.group + "'";
+  }
+  if (std::string wrong = wrong_key(options); !wrong.empty()) {
+    return wrong;
   }
   if (!raw.control_user.empty()) {
     options.access.user = user_number(raw.control_user);
@@ -367,9 +389,19 @@ std::string resolve(Options& options, const Raw& raw) {
   return {};
 }
 
-ParsedOptions usage_error(const std::string& complaint) {
-  std::cerr << complaint << "\nRun with --help for more information.\n";
+// In one line: whoever asks the journal for the last error gets all of it.
+ParsedOptions usage_error(std::string complaint) {
+  complaint.erase(complaint.find_last_not_of(" \n") + 1);
+  log::configure(log::Level::info, "vtpmd");
+  log::error(complaint + " (vtpmd --help lists the options)");
   return {std::nullopt, 2};
+}
+
+ParsedOptions end_with(CLI::App& app, const CLI::ParseError& error) {
+  app.failure_message([](const CLI::App*, const CLI::Error& what) { return what.what(); });
+  std::ostringstream complaint;
+  int status = end_of_parsing(app, error, std::cout, complaint);
+  return status == 0 ? ParsedOptions{std::nullopt, 0} : usage_error(complaint.str());
 }
 
 }  // namespace
@@ -395,7 +427,7 @@ ParsedOptions parse_options(int argc, const char* const* argv, const InstancePat
   use_plain_help(app);
   app.footer(
       "Example: vtpmd --device vtpm0 --state dir:/var/lib/vtpm/web01\nExit status: 0 ended in "
-      "order, 1 failed, 2 wrong usage.");
+      "order, 1 failed, 2 wrong usage; with --daemon: 0 ready, 3 ready and the TPM has failed.");
   auto words = with_configuration(Words(argv + 1, argv + argc), paths, [&](const std::string& key) {
     return app.get_option_no_throw("--" + key) != nullptr;
   });
@@ -406,7 +438,7 @@ ParsedOptions parse_options(int argc, const char* const* argv, const InstancePat
   try {
     app.parse(*words);
   } catch (const CLI::ParseError& error) {
-    return {std::nullopt, end_of_parsing(app, error, std::cout, std::cerr)};
+    return end_with(app, error);
   }
   complete(options, raw);
   if (std::string complaint = resolve(options, raw); !complaint.empty()) {

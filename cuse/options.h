@@ -46,6 +46,7 @@ struct Options {
   ControlAccess access;
   std::optional<RunAs> run_as;  // nothing: whoever starts it
   SandboxMode sandbox = SandboxMode::on;
+  std::string openssl_configuration;  // a file; empty: none
   bool daemon = false;
   std::string pid_file;
   log::Level log_level = log::Level::info;

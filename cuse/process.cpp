@@ -58,10 +58,13 @@ Result<Background> Background::enter() {
   do {
     got = read(reading.get(), &verdict, 1);
   } while (got < 0 && errno == EINTR);
-  _exit(got == 1 ? 0 : 1);
+  constexpr int kTpmFailed = 3;
+  bool ready = got == 1 && verdict == static_cast<char>(Verdict::ready);
+  bool tpm_failed = got == 1 && verdict == static_cast<char>(Verdict::tpm_failed);
+  _exit(ready ? EXIT_SUCCESS : tpm_failed ? kTpmFailed : EXIT_FAILURE);
 }
 
-void Background::announce_ready() {
+void Background::announce(Verdict verdict) {
   if (null_) {
     dup2(null_.get(), STDIN_FILENO);
     dup2(null_.get(), STDOUT_FILENO);
@@ -69,7 +72,7 @@ void Background::announce_ready() {
     null_.reset();
   }
   static_cast<void>(!chdir("/"));
-  static_cast<void>(!write(verdict_.get(), "r", 1));
+  static_cast<void>(!write(verdict_.get(), &verdict, 1));
   verdict_.reset();
 }
 

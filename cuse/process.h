@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cuse/privileges.h"
 #include "engine/file_descriptor.h"
@@ -22,14 +23,21 @@ class Background {
   // Errors: io when the system cannot fork.
   static Result<Background> enter();
 
-  // Ready: the parent ends with status 0. Leaves the terminal. Only once.
-  void announce_ready();
+  // The parent's status says which. Leaves the terminal. Only once.
+  enum class Verdict : char {
+    ready = 'r',       // 0
+    tpm_failed = 'f',  // 3: its node is there, and the TPM cannot be used
+  };
+  void announce(Verdict verdict);
+
+  [[nodiscard]] std::vector<int> descriptors() const { return {verdict_.get(), null_.get()}; }
 
  private:
   Background(FileDescriptor verdict, FileDescriptor null)
       : verdict_(std::move(verdict)), null_(std::move(null)) {}
-  FileDescriptor verdict_;  // closed without a word when the child dies: the parent ends with 1
-  FileDescriptor null_;     // /dev/null, which cannot be opened any more when it is needed
+  FileDescriptor
+      verdict_;  // a Verdict; closed without a word when the child dies: the parent ends with 1
+  FileDescriptor null_;  // /dev/null, which cannot be opened any more when it is needed
 };
 
 // Made while its directory can be written, filled when the TPM answers, removed when destroyed; or
@@ -68,6 +76,8 @@ class Lifetime {
   void request_end(EndReason reason) const;
   // Once, in the main thread.
   [[nodiscard]] EndReason wait() const;
+
+  [[nodiscard]] std::vector<int> descriptors() const { return {signals_.get(), requests_.get()}; }
 
  private:
   Lifetime(FileDescriptor signals, FileDescriptor requests)

@@ -1,5 +1,6 @@
 #include "cuse/service_notifier.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -21,7 +22,7 @@ ServiceNotifier ServiceNotifier::connect() {
   if (name.front() == '@') {
     address.sun_path[0] = '\0';
   }
-  FileDescriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  FileDescriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   // NOLINTNEXTLINE: the shape of socket addresses
   if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) {
@@ -31,7 +32,9 @@ ServiceNotifier ServiceNotifier::connect() {
 }
 
 void ServiceNotifier::tell(const std::string& state) const {
-  if (socket_) {
+  constexpr int kMilliseconds = 5000;
+  pollfd room{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+  if (socket_ && poll(&room, 1, kMilliseconds) == 1) {
     static_cast<void>(!write(socket_.get(), state.data(), state.size()));
   }
 }

@@ -15,8 +15,10 @@ class ServiceNotifier {
   // By NOTIFY_SOCKET: a path, or @NAME for an abstract address. Without it nothing is told.
   static ServiceNotifier connect();
 
-  // Lines of NAME=VALUE.
+  // Lines of NAME=VALUE. A service manager that does not read is waited for a few seconds at most.
   void tell(const std::string& state) const;
+
+  [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
   explicit ServiceNotifier(FileDescriptor socket) : socket_(std::move(socket)) {}

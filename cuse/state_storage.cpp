@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "cuse/log.h"
@@ -84,6 +86,35 @@ Result<std::unique_ptr<StateStore>> open_now(const StateRequest& request, const 
                                                       : open_dir(request, keys);
 }
 
+std::filesystem::path directory_of(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().parent_path();
+}
+
+// The highest directory above it that the present user may not enter.
+std::optional<std::string> closed_directory_above(const std::string& path) {
+  std::filesystem::path above;
+  for (const auto& name : directory_of(path)) {
+    above /= name;
+    if (faccessat(AT_FDCWD, above.c_str(), X_OK, AT_EACCESS) != 0 && errno == EACCES) {
+      return above.string();
+    }
+  }
+  return std::nullopt;
+}
+
+// Where it is, or where it would be made.
+bool is_read_only_here(const std::string& path) {
+  struct statvfs status {};
+  bool there =
+      statvfs(path.c_str(), &status) == 0 || statvfs(directory_of(path).c_str(), &status) == 0;
+  return there && (status.f_flag & ST_RDONLY) != 0;
+}
+
+// Systemd's.
+bool is_a_service() {
+  return std::getenv("INVOCATION_ID") != nullptr;  // NOLINT: no thread yet
+}
+
 }  // namespace
 
 Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, const StateKeys& keys,
@@ -102,7 +133,7 @@ Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, cons
     return tl::unexpected(acting.error());
   }
   return open_now(request, keys).map_error([&](Error error) {
-    return explain_refusal(std::move(error), run_as);
+    return explain_refusal(std::move(error), request.location, run_as);
   });
 }
 
@@ -129,8 +160,19 @@ std::string reachable_path(const StateRequest& request) {
   return path;
 }
 
-Error explain_refusal(Error error, const std::optional<RunAs>& run_as) {
-  if (error.code == Errc::denied && run_as) {
+Error explain_refusal(Error error, const StateLocation& location,
+                      const std::optional<RunAs>& run_as) {
+  auto closed = error.code == Errc::denied ? closed_directory_above(location.path) : std::nullopt;
+  if (closed) {
+    error.message += ". The directory " + *closed + " is closed to " +
+                     (run_as ? run_as->name : std::string("root without capabilities")) +
+                     ": let it in (chmod, chgrp), or keep the state elsewhere";
+  } else if (is_read_only_here(location.path) && is_a_service()) {
+    error.message +=
+        ". What this service may write is said by its unit: `systemctl edit` it, and "
+        "add [Service] ReadWritePaths=" +
+        directory_of(location.path).string();
+  } else if (error.code == Errc::denied && run_as) {
     error.message += ". The state has to belong to the user that --user names: chown -R " +
                      run_as->name + " the file or directory";
   } else if (error.code == Errc::denied && geteuid() == 0) {

@@ -40,7 +40,9 @@ Result<void> make_directory_of(const StateLocation& location, const std::optiona
 // /dev, since names like /dev/disk/by-id/... lead elsewhere in it.
 std::string reachable_path(const StateRequest& request);
 
-// What a refusal by the file system needs to be understood: adds whom the state has to belong to.
-Error explain_refusal(Error error, const std::optional<RunAs>& run_as);
+// What a refusal by the file system needs to be understood: adds which directory is closed, whom
+// the state has to belong to, or what a unit has to allow. As the user who was refused.
+Error explain_refusal(Error error, const StateLocation& location,
+                      const std::optional<RunAs>& run_as);
 
 }  // namespace vtpm

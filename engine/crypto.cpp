@@ -1,5 +1,6 @@
 #include "engine/crypto.h"
 
+#include <openssl/conf.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -55,15 +56,27 @@ Result<Bytes> aes_cbc(ByteView key, ByteView iv, ByteView text, Direction direct
 
 }  // namespace
 
-Result<void> load_crypto() {
-  if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, nullptr) !=
-      1) {
-    return openssl_failure("OpenSSL's configuration");
+void ignore_host_configuration() {
+  // The first call decides: later ones, libraries' included, load none either.
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+}
+
+Result<void> load_crypto(const std::string& configuration) {
+  ignore_host_configuration();
+  OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS, nullptr);
+  const std::string because = "OpenSSL with the configuration " + configuration;
+  if (!configuration.empty() &&
+      CONF_modules_load_file(configuration.c_str(), nullptr, CONF_MFLAGS_NO_DSO) != 1) {
+    return openssl_failure(because.c_str());
   }
   // Providers are loaded by the first use.
   auto digest = sha512({});
   auto random = digest ? random_bytes(1) : tl::unexpected(digest.error());
-  return random ? Result<void>() : tl::unexpected(random.error());
+  if (!random) {
+    return configuration.empty() ? tl::unexpected(random.error())
+                                 : failure(Errc::io, because + ": " + random.error().message);
+  }
+  return {};
 }
 
 Result<Bytes> random_bytes(size_t count) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "engine/bytes.h"
 #include "engine/result.h"
@@ -18,9 +19,15 @@ inline constexpr size_t kSha256Size = 32;
 inline constexpr size_t kGcmIv = 12;
 inline constexpr size_t kGcmTag = 16;
 
-// Reads OpenSSL's configuration and loads what it names: for a process that can open none of that
-// later, libtpms' use of OpenSSL included.
-Result<void> load_crypto();
+// From now on OpenSSL's configuration of the host (openssl.cnf, OPENSSL_CONF) does not count,
+// whatever is called afterwards: it may name providers that use other devices
+// (docs/decisions/0015). Before anything else that uses OpenSSL.
+void ignore_host_configuration();
+
+// Likewise, and loads what OpenSSL needs, for libtpms' use of it as well, in a process that can
+// open none of that later. `configuration`: a file of that kind that does count; empty: none. Once.
+// Errors: io, naming the file where it is the cause.
+Result<void> load_crypto(const std::string& configuration = {});
 
 Result<Bytes> random_bytes(size_t count);
 

@@ -52,6 +52,13 @@ std::string value_or(const Words& words, const std::string& name, const std::str
   return found == words.end() ? otherwise : found->second;
 }
 
+std::optional<int> number_of(const std::string& text) {
+  int number = -1;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  bool whole = error == std::errc() && end == text.data() + text.size() && number >= 0;
+  return whole ? std::optional(number) : std::nullopt;
+}
+
 // A credential of systemd's is a file in a directory that only this service sees.
 Result<void> resolve_credential(Words& words, const std::string& name, const std::string& as) {
   auto found = words.find(name);
@@ -104,12 +111,7 @@ Result<FileDescriptor> open_source(const Words& words) {
     return fd;
   }
   std::string text = value_or(words, "fd", value_or(words, "pwdfd", ""));
-  int number = -1;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) {
-    return bad_word(text, "is no descriptor number");
-  }
-  return take(number);
+  return take(number_of(text).value_or(-1));
 }
 
 Result<Secret> read_input(int fd) {
@@ -169,11 +171,10 @@ std::string KeySource::word_or(const std::string& name, const std::string& other
   return value_or(words, name, otherwise);
 }
 
-Result<KeySource> read_key_source(const std::string& source,
-                                  std::span<const std::string_view> further) {
+Result<Words> key_words(const std::string& source, std::span<const std::string_view> further) {
   auto words = split(source, further);
   if (!words) {
-    return tl::unexpected(words.error());
+    return words;
   }
   size_t sources = 0;
   for (const char* name : {"file", "fd", "credential", "pwdfile", "pwdfd", "pwdcredential"}) {
@@ -182,6 +183,24 @@ Result<KeySource> read_key_source(const std::string& source,
   if (sources != 1) {
     return failure(Errc::invalid,
                    "key: name one of file=, fd=, credential=, pwdfile=, pwdfd= and pwdcredential=");
+  }
+  for (const char* name : {"fd", "pwdfd"}) {
+    if (words->contains(name) && !number_of(words->at(name))) {
+      return bad_word(words->at(name), "is no descriptor number");
+    }
+  }
+  std::string format = value_or(*words, "format", "hex");
+  if (format != "hex" && format != "binary") {
+    return bad_word(format, "is no format; say hex or binary");
+  }
+  return words;
+}
+
+Result<KeySource> read_key_source(const std::string& source,
+                                  std::span<const std::string_view> further) {
+  auto words = key_words(source, further);
+  if (!words) {
+    return tl::unexpected(words.error());
   }
   auto resolved = resolve_credential(*words, "credential", "file").and_then([&] {
     return resolve_credential(*words, "pwdcredential", "pwdfile");
@@ -205,9 +224,6 @@ Result<Secret> key_of(const KeySource& source, size_t size) {
   std::string format = source.word_or("format", "hex");
   if (format == "hex") {
     return from_hex(source.input.view(), size);
-  }
-  if (format != "binary") {
-    return bad_word(format, "is no format; say hex or binary");
   }
   if (source.input.size() != size) {
     return failure(Errc::invalid, "key: " + std::to_string(source.input.size()) +

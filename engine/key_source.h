@@ -39,6 +39,10 @@ struct KeySource {
 Result<KeySource> read_key_source(const std::string& source,
                                   std::span<const std::string_view> further = {});
 
+// The words of a source, if they make sense; nothing is opened. Errors: invalid.
+Result<std::map<std::string, std::string>> key_words(
+    const std::string& source, std::span<const std::string_view> further = {});
+
 // The key of `size` bytes that was read, whichever format it is in.
 Result<Secret> key_of(const KeySource& source, size_t size);
 

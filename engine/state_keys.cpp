@@ -1,6 +1,13 @@
 #include "engine/state_keys.h"
 
+#include "engine/key_source.h"
+
 namespace vtpm {
+
+Result<void> check_state_key_words(KeyForm form, const std::string& source) {
+  return form == KeyForm::file ? key_words(source).map([](const auto&) {})
+                               : check_swtpm_key_words(source);
+}
 
 Result<StateKeys> read_state_keys(KeyForm form, const std::string& source) {
   if (source.empty()) {

@@ -21,6 +21,9 @@ struct StateKeys {
 
 enum class KeyForm { file, swtpm };
 
+// Only whether the words of a source make sense; nothing is opened. Errors: invalid.
+Result<void> check_state_key_words(KeyForm form, const std::string& source);
+
 // `source`: of key_source.h; empty: no key. Errors: those of reading it.
 Result<StateKeys> read_state_keys(KeyForm form, const std::string& source);
 

@@ -27,22 +27,40 @@ Result<size_t> key_size(const KeySource& source) {
   return bad_word(mode, "is no mode; say aes-128-cbc or aes-256-cbc");
 }
 
-Result<Secret> from_passphrase(const KeySource& source, size_t size) {
+Result<bool> is_sha512_alone(const KeySource& source) {
   std::string kdf = source.word_or("kdf", "pbkdf2");
-  if (kdf == "pbkdf2") {
+  if (kdf != "pbkdf2" && kdf != "sha512") {
+    return bad_word(kdf, "is no key derivation; say pbkdf2 or sha512");
+  }
+  return kdf == "sha512";
+}
+
+Result<Secret> from_passphrase(const KeySource& source, size_t size) {
+  auto sha512_alone = is_sha512_alone(source);
+  if (!sha512_alone) {
+    return tl::unexpected(sha512_alone.error());
+  }
+  if (!*sha512_alone) {
     return pbkdf2_sha512(source.input.view(), as_bytes(kPbkdf2Salt), kPbkdf2Iterations, size);
   }
-  if (kdf == "sha512") {
-    auto digest = sha512(source.input.view());
-    if (!digest) {
-      return digest;
-    }
-    return Secret(digest->view().first(size));
+  auto digest = sha512(source.input.view());
+  if (!digest) {
+    return digest;
   }
-  return bad_word(kdf, "is no key derivation; say pbkdf2 or sha512");
+  return Secret(digest->view().first(size));
 }
 
 }  // namespace
+
+Result<void> check_swtpm_key_words(const std::string& source) {
+  auto words = key_words(source, kWords);
+  if (!words) {
+    return tl::unexpected(words.error());
+  }
+  KeySource unread{std::move(*words), false, Secret()};
+  return key_size(unread).and_then([&](size_t) { return is_sha512_alone(unread); }).map([](bool) {
+  });
+}
 
 Result<SwtpmKey> read_swtpm_key(const std::string& source) {
   auto read = read_key_source(source, kWords);

@@ -16,6 +16,9 @@ namespace vtpm {
 // 16 or 32 bytes.
 using SwtpmKey = Secret;
 
+// Only whether the words of a source make sense; nothing is opened. Errors: invalid.
+Result<void> check_swtpm_key_words(const std::string& source);
+
 // Reads, and derives where a passphrase is given.
 // Errors: invalid, saying which word is wrong; not_found, denied or io for the file.
 Result<SwtpmKey> read_swtpm_key(const std::string& source);

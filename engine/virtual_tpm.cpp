@@ -6,15 +6,10 @@
 #include <utility>
 
 #include "engine/codec.h"
+#include "engine/response_codes.h"
 
 namespace vtpm {
 namespace {
-
-std::string in_hex(ResponseCode code) {
-  std::array<char, 16> text{};
-  static_cast<void>(std::snprintf(text.data(), text.size(), "0x%x", static_cast<unsigned>(code)));
-  return text.data();
-}
 
 // Whether the kernel's driver would send the command again after that response.
 bool is_worth_a_retry(TpmVersion version, CommandCode command, ResponseCode response) {
@@ -121,7 +116,8 @@ Result<void> VirtualTpm::startup(StartupType type) {
   }
   ResponseCode code = response_code(transmit(startup_command(version(), type), locality_));
   if (code != rc::success) {
-    return failure(Errc::tpm, "the TPM refused Startup with response code " + in_hex(code),
+    return failure(Errc::tpm,
+                   "the TPM refused Startup: " + describe_response_code(version(), code).text(),
                    static_cast<uint32_t>(code));
   }
   return {};

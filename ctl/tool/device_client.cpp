@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <memory>
 
-#include "ctl/tool/response_codes.h"
+#include "engine/response_codes.h"
 
 namespace vtpm {
 namespace {

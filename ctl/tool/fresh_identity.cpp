@@ -1,8 +1,8 @@
 #include "ctl/tool/fresh_identity.h"
 
-#include "ctl/tool/response_codes.h"
 #include "ctl/tool/transfers.h"
 #include "engine/codec.h"
+#include "engine/response_codes.h"
 
 namespace vtpm {
 namespace {

@@ -12,9 +12,9 @@
 #include "ctl/tool/fresh_identity.h"
 #include "ctl/tool/holder.h"
 #include "ctl/tool/instances.h"
-#include "ctl/tool/response_codes.h"
 #include "ctl/tool/state_file.h"
 #include "ctl/tool/verbs.h"
+#include "engine/response_codes.h"
 #include "engine/state_file_format.h"
 
 namespace vtpm::verb {

@@ -2,10 +2,10 @@
 #include <ostream>
 
 #include "ctl/tool/holder.h"
-#include "ctl/tool/response_codes.h"
 #include "ctl/tool/transfers.h"
 #include "ctl/tool/verbs.h"
 #include "engine/codec.h"
+#include "engine/response_codes.h"
 
 namespace vtpm::verb {
 namespace {

@@ -4,10 +4,10 @@
 #include <ostream>
 
 #include "ctl/tool/instances.h"
-#include "ctl/tool/response_codes.h"
 #include "ctl/tool/tpm_view.h"
 #include "ctl/tool/transfers.h"
 #include "ctl/tool/verbs.h"
+#include "engine/response_codes.h"
 
 namespace vtpm::verb {
 namespace {

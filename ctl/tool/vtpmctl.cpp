@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "ctl/tool/commands.h"
+#include "engine/crypto.h"
 #include "engine/inherited.h"
 #include "engine/secret.h"
 
@@ -19,7 +20,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   static_cast<void>(std::signal(
-      SIGXFSZ, SIG_IGN));     // a limit for the size of files is a full disk, with its words
+      SIGXFSZ, SIG_IGN));  // a limit for the size of files is a full disk, with its words
+  vtpm::ignore_host_configuration();
   vtpm::keep_out_of_dumps();  // keys and states pass through
   auto parsed = vtpm::parse_command_line(argc, argv, std::cout, std::cerr);
   if (!parsed.arguments) {

@@ -30,6 +30,16 @@ expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --startup sometimes
 expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --power maybe
 expect_exit 2 vtpmd --device vtpm0 --state nowhere:in/particular
 expect_exit 2 vtpmd --device vtpm0 --state "$STATE" stray
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --key /path
+expect_output "^vtpmd: --key: '/path' is not known"
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --buffer-size 100
+expect_output '^vtpmd vtpm0: --buffer-size 100 is not possible'
+expect_exit 2 vtpmd --device vtpm0 --state "$STATE" --buffer-size 100 --check
+for wrong in 'buffer-size = 100' 'key = "/path"' 'key = "fd=77"' 'buffer-size = "many"' 'power = 7' 'nonsense = 1' 'device = ['; do
+    printf 'device = "vtpm0"\nstate = "%s"\n%s\n' "$STATE" "$wrong" >"$WORK/config.toml"
+    expect_exit 2 env JOURNAL_STREAM=8:1 vtpmd --config "$WORK/config.toml"
+    expect_output '^<3>vtpmd'
+done
 expect_exit 0 vtpmd --help
 expect_output '--device'
 expect_exit 1 test -e "$WORK/state"
@@ -39,6 +49,42 @@ expect_exit 1 vtpmd --device vtpm0 --state "dir:$WORK/no/such/parent"
 expect_output "$WORK/no/such"
 expect_exit 1 vtpmd --device vtpm0 --state "$STATE" --create never
 expect_output "$WORK/state"
+expect_exit 1 test -e /dev/vtpm0
+
+expect_exit 1 vtpmd --device vtpm0 --state "$STATE" --startup state
+expect_output 'refused Startup: TPM_RC_VALUE \(0x1c4\): .*--startup clear'
+mkdir "$WORK/read-only"
+mount -t tmpfs -o ro tmpfs "$WORK/read-only"
+expect_exit 1 vtpmd --device vtpm0 --state "file:$WORK/read-only/state"
+expect_output 'Read-only file system$'
+expect_exit 1 env INVOCATION_ID=4711 vtpmd --device vtpm0 --state "file:$WORK/read-only/state"
+expect_output "Read-only file system.*systemctl edit.*ReadWritePaths=$WORK/read-only\$"
+umount "$WORK/read-only"
+
+step "too few descriptors are no missing module"
+# shellcheck disable=SC2016
+expect_exit 1 bash -c 'ulimit -n 5; exec vtpmd --device vtpm0 --state "$1"' bash "$STATE"
+expect_output '/dev/cuse: Too many open files.*ulimit -n'
+expect_eq "$(grep -c modprobe "$OUTPUT" || true)" 0 "advice about modules"
+
+step "OpenSSL's configuration of the host does not count; one that is named must leave nothing open"
+provider() { printf '%s\n' 'openssl_conf = init' '[init]' 'providers = all' '[all]' "$@" 'activate = 1' >"$WORK/openssl.cnf"; }
+provider 'default = default_section' 'nosy = nosy_section' '[default_section]' 'activate = 1' '[nosy_section]' "module = $VTPM_BIN/nosy_provider.so"
+OPENSSL_CONF=$WORK/openssl.cnf start_vtpmd vtpm0 --state "file:$WORK/file"
+expect_eq "$(grep -c nosy_provider "$OUTPUT" || true)" 0 "words of the provider"
+expect_eq "$(find "/proc/${pids[vtpm0]}/fd" -lname /dev/zero | wc -l)" 0 "what the provider has opened"
+stop_vtpmd vtpm0
+printf '%064d' 7 >"$WORK/key"
+expect_exit 0 env OPENSSL_CONF="$WORK/openssl.cnf" vtpmctl state rekey "file:$WORK/file" --new-key "file=$WORK/key"
+expect_eq "$(grep -c nosy_provider "$OUTPUT" || true)" 0 "words of the provider in vtpmctl"
+rm -r "$WORK/state"
+expect_exit 1 vtpmd --device vtpm0 --state "$STATE" --openssl-config "$WORK/openssl.cnf"
+expect_output "open on /dev/zero.*$WORK/openssl.cnf \(--openssl-config\)"
+provider 'null = null_section' '[null_section]'
+expect_exit 1 vtpmd --device vtpm0 --state "$STATE" --openssl-config "$WORK/openssl.cnf"
+expect_output "OpenSSL with the configuration $WORK/openssl.cnf"
+start_vtpmd vtpm0 --state "$STATE" --openssl-config /etc/ssl/openssl.cnf
+stop_vtpmd vtpm0
 expect_exit 1 test -e /dev/vtpm0
 
 step "--create never takes what is there"
@@ -62,7 +108,8 @@ for i in range(16, 28): blob[i] ^= 0xFF # the magic of the TPM library within
 open(sys.argv[2], "wb").write(blob)' "$WORK/good" "$WORK/state/tpm2-00.permall" ;;
     esac
     cp "$WORK/state/tpm2-00.permall" "$WORK/damaged"
-    start_vtpmd vtpm0 --state "$STATE"
+    START_STATUS=3 start_vtpmd vtpm0 --state "$STATE"
+    expect_output 'the TPM has failed'
     expect_eq "$(tpm_send 80010000000c0000017b0008)" 80010000000a00000101 "the answer with $damage state"
     stop_vtpmd vtpm0
     expect_exit 0 cmp "$WORK/damaged" "$WORK/state/tpm2-00.permall"

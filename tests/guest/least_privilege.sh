@@ -151,6 +151,11 @@ expect_exit 1 vtpmd --device vtpm0 --state "dir:$STATES/b" --user nobody
 expect_output "$STATES/b: Permission denied.*chown -R nobody"
 expect_exit 1 vtpmd --device vtpm0 --state "dir:$STATES/b"
 expect_output "$STATES/b: Permission denied.*no capabilities.*--user"
+mkdir -m 0700 "$STATES/closed"
+mkdir -m 0700 "$STATES/closed/own"
+chown nobody "$STATES/closed/own"
+expect_exit 1 vtpmd --device vtpm0 --state "dir:$STATES/closed/own" --user nobody
+expect_output "Permission denied. The directory $STATES/closed is closed to nobody"
 expect_exit 1 vtpmd --device vtpm0 --state "dir:$WORK/no/such" --user nobody
 expect_output "$WORK/no/such"
 expect_exit 1 setpriv --reuid=2 --regid=2 --clear-groups "$VTPM_BIN/vtpmd" --device vtpm0 --state "dir:$STATES/c" --user nobody

@@ -5,7 +5,16 @@
 
 step "a service manager is told, and the node answers at that moment"
 expect_exit 0 python3 "$LIB/ready.py" "file:$WORK/state" "$WORK/notify"
+expect_output '^STATUS=TPM 2.0 on /dev/vtpm5 '
+expect_output '^answer 00000000$'
 expect_output '^node 300 77$'
+expect_output '^exit 0$'
+
+step "of a TPM that has failed, its status says so"
+echo "a letter" >"$WORK/letter"
+expect_exit 0 python3 "$LIB/ready.py" "file:$WORK/letter" "$WORK/notify_failed"
+expect_output "^STATUS=failed: .*$WORK/letter"
+expect_output '^answer 00000101$'
 expect_output '^exit 0$'
 
 step "a number that is taken"

@@ -21,7 +21,8 @@ expect_status() {
 failed() {
     local why=$1
     shift
-    start_vtpmd vtpm0 "$@"
+    START_STATUS=3 start_vtpmd vtpm0 "$@"
+    expect_output "the TPM has failed: .*$why"
     expect_status 'phase +failed'
     expect_output "$why"
     expect_eq "$(tpm_send 80010000000c0000017b0008)" 80010000000a00000101 "the answer in failure"

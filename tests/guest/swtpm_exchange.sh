@@ -102,7 +102,7 @@ sum=$(sha256sum <"$WORK/dir.$round/tpm2-00.permall")
 for wrong in "pwdfile=$WORK/hex128,kdf=sha512,mode=aes-256-cbc" none; do
     with_key=()
     if [[ $wrong != none ]]; then with_key=(--key "$wrong"); fi
-    start_vtpmd vtpm0 --state "dir:$WORK/dir.$round" "${with_key[@]}"
+    START_STATUS=3 start_vtpmd vtpm0 --state "dir:$WORK/dir.$round" "${with_key[@]}"
     expect_exit 0 vtpmctl status vtpm0
     expect_output 'phase +failed'
     expect_output 'reason .*key'

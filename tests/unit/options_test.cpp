@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <vector>
 
@@ -11,6 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 struct Outcome {
   ParsedOptions parsed;
@@ -212,6 +214,14 @@ TEST(Options, StatusGroupThatIsNot_IsWrongUsage) {
   EXPECT_THAT(outcome.err, HasSubstr("there is no group 'no-such-group'"));
 }
 
+TEST(Options, WrongUsageUnderSystemd_IsAnErrorInTheJournal) {
+  setenv("JOURNAL_STREAM", "8:1", 1);
+  auto outcome = parse({"--device", "vtpm0"});
+  unsetenv("JOURNAL_STREAM");
+
+  EXPECT_THAT(outcome.err, StartsWith("<3>vtpmd: --state"));
+}
+
 TEST(Options, Version_IsToldAndEndsWithStatus0) {
   auto outcome = parse({"--version"});
 
@@ -233,6 +243,8 @@ TEST_P(WrongUsage, IsExplainedAndEndsWithStatus2) {
   EXPECT_FALSE(outcome.parsed.options.has_value());
   EXPECT_EQ(outcome.parsed.exit_status, 2);
   EXPECT_THAT(outcome.err, HasSubstr(GetParam().message));
+  EXPECT_THAT(outcome.err, StartsWith("vtpmd: "));
+  EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
   EXPECT_THAT(outcome.out, IsEmpty());
 }
 
@@ -252,6 +264,25 @@ const std::vector<Wrong>& wrong_usages() {
       {"WaitAtOpen",
        {"--device", "vtpm0", "--state", "dir:/x", "--state-wait", "--power", "at-open"},
        "--state-wait needs"},
+      {"KeyAsPath", {"--device", "vtpm0", "--state", "file:/x", "--key", "/x"}, "--key: '/x'"},
+      {"KeyOfSwtpmsWords",
+       {"--device", "vtpm0", "--state", "file:/x", "--key", "file=/x,mode=aes-256-cbc"},
+       "--key: 'mode'"},
+      {"KeyMode",
+       {"--device", "vtpm0", "--state", "dir:/x", "--key", "file=/x,mode=aes"},
+       "--key: 'aes'"},
+      {"KeyFormat",
+       {"--device", "vtpm0", "--state", "file:/x", "--key", "file=/x,format=base64"},
+       "--key: 'base64'"},
+      {"KeyDescriptor",
+       {"--device", "vtpm0", "--state", "file:/x", "--key", "fd=three"},
+       "--key: 'three'"},
+      {"MigrationKeyTwice",
+       {"--device", "vtpm0", "--state", "dir:/x", "--migration-key", "file=/x,fd=3"},
+       "--migration-key: name one of"},
+      {"MigrationKeyKdf",
+       {"--device", "vtpm0", "--state", "dir:/x", "--migration-key", "pwdfile=/x,kdf=md5"},
+       "--migration-key: 'md5'"},
       {"StateWithoutPath", {"--device", "vtpm0", "--state", "dir:"}, "is no state location"},
       {"Tpm3", {"--device", "vtpm0", "--state", "dir:/x", "--tpm", "3.0"}, "'3.0' is not one of"},
       {"PowerAsNumber", {"--device", "vtpm0", "--state", "dir:/x", "--power", "1"}, "not one of"},

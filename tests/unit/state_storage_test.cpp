@@ -17,6 +17,7 @@ RunAs myself() {
 }
 
 const StateKeys kNoKeys;
+const StateLocation kSomewhere{StateFormat::file, "/x"};
 
 StateRequest directory(const std::string& path, CreateState create) {
   return {{StateFormat::dir, path}, create, Sync::full, false};
@@ -119,13 +120,31 @@ TEST(StateStorage, Afterwards_ThisProcessIsWhatItWas) {
 TEST(StateStorage, Refusal_SaysWhomItHasToBelongTo) {
   Error refused{Errc::denied, "cannot open /x: Permission denied"};
 
-  EXPECT_THAT(explain_refusal(refused, RunAs{"vtpm", 1, 1}).message, HasSubstr("chown -R vtpm"));
+  EXPECT_THAT(explain_refusal(refused, kSomewhere, RunAs{"vtpm", 1, 1}).message,
+              HasSubstr("chown -R vtpm"));
 }
 
 TEST(StateStorage, OtherFailures_AreLeftAsTheyAre) {
   Error busy{Errc::busy, "in use"};
 
-  EXPECT_EQ(explain_refusal(busy, RunAs{"vtpm", 1, 1}).message, "in use");
+  EXPECT_EQ(explain_refusal(busy, kSomewhere, RunAs{"vtpm", 1, 1}).message, "in use");
+}
+
+TEST(StateStorage, DirectoryAboveThatIsClosed_IsNamed) {
+  TemporaryDirectory directory;
+  directory.write("open/closed/state/blob", "");
+  std::filesystem::permissions(directory / "open/closed", std::filesystem::perms::none);
+  Error refused{Errc::denied, "cannot open /x: Permission denied"};
+  std::string message;
+  {
+    auto without_capabilities = ActingAs::begin({}).value();
+    message = explain_refusal(refused, {StateFormat::dir, directory / "open/closed/state"},
+                              RunAs{"vtpm", 1, 1})
+                  .message;
+  }
+  std::filesystem::permissions(directory / "open/closed", std::filesystem::perms::owner_all);
+
+  EXPECT_THAT(message, HasSubstr("The directory " + directory / "open/closed is closed to vtpm"));
 }
 
 }  // namespace

@@ -130,10 +130,11 @@ state_in() {
 }
 
 # start_vtpmd NAME ARGS...: a daemon that answers on /dev/NAME when this returns. With NAME auto, DEVICE says which.
+# START_STATUS: its exit status, 3 for a TPM that has failed.
 start_vtpmd() {
     local name=$1
     shift
-    expect_exit 0 vtpmd --device "$name" --daemon --pid-file "$WORK/$name.pid" "$@"
+    expect_exit "${START_STATUS:-0}" vtpmd --device "$name" --daemon --pid-file "$WORK/$name.pid" "$@"
     if [[ $name == auto ]]; then DEVICE=$(<"$OUTPUT"); else DEVICE=/dev/$name; fi
     pids[$name]=$(<"$WORK/$name.pid")
     kill -0 "${pids[$name]}" || fail "the pid file names no process"

@@ -1,4 +1,4 @@
-#include "ctl/tool/response_codes.h"
+#include "engine/response_codes.h"
 
 #include <gmock/gmock.h>
 #include <vtpm/ioctl.h>

@@ -1,4 +1,4 @@
-#include "ctl/tool/response_codes.h"
+#include "engine/response_codes.h"
 
 #include <vtpm/ioctl.h>
 
@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <span>
 
-#include "ctl/tool/response_code_tables.h"
+#include "engine/response_code_tables.h"
 
 namespace vtpm {
 namespace {

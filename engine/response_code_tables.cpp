@@ -1,4 +1,4 @@
-#include "ctl/tool/response_code_tables.h"
+#include "engine/response_code_tables.h"
 
 #include <algorithm>
 #include <array>
