@@ -342,51 +342,63 @@ std::string wrong_key(const Options& options) {
   return migration ? std::string() : "--migration-" + migration.error().message;
 }
 
-// What the options' own checks cannot see; empty when all is well.
-std::string resolve(Options& options, const Raw& raw) {
+std::string wrong_combination(const Options& options) {
   if (options.control.incoming && options.power != InitialPower::off) {
     return "--migration incoming needs --power off: a hypervisor gives the state, then INIT";
   }
   if (options.state.wait && options.power == InitialPower::at_open) {
     return "--state-wait needs --power on or off: at-open takes power with the node's opener";
   }
-  // Names that udev would not know leave the node to root, and nobody would be told.
-  const NodePermissions& permissions = options.permissions;
-  if (!permissions.owner.empty() && !user_number(permissions.owner)) {
-    return "--owner: there is no user '" + permissions.owner + "'";
-  }
-  if (!permissions.group.empty() && !group_number(permissions.group)) {
-    return "--group: there is no group '" + permissions.group + "'";
-  }
-  if (std::string wrong = wrong_key(options); !wrong.empty()) {
-    return wrong;
-  }
-  if (!raw.control_user.empty()) {
-    options.access.user = user_number(raw.control_user);
-    if (!options.access.user) {
-      return "--control-user: there is no user '" + raw.control_user + "'";
+  return {};
+}
+
+// Whose the nodes are, who may control, and whom vtpmd becomes: as numbers of this host.
+std::string look_names_up(Options& options, const Raw& raw) {
+  // udev would leave the node to root where it does not know a name, and nobody would be told.
+  std::optional<uid_t> owner;
+  std::optional<gid_t> group;
+  struct User {
+    const char* option;
+    const std::string& name;
+    std::optional<uid_t>& number;
+  };
+  for (const User& user : {User{"--owner", options.permissions.owner, owner},
+                           User{"--control-user", raw.control_user, options.access.user}}) {
+    if (!user.name.empty() && !(user.number = user_number(user.name))) {
+      return std::string(user.option) + ": there is no user '" + user.name + "'";
     }
   }
-  if (!raw.control_group.empty()) {
-    options.access.group = group_number(raw.control_group);
-    if (!options.access.group) {
-      return "--control-group: there is no group '" + raw.control_group + "'";
+  struct Group {
+    const char* option;
+    const std::string& name;
+    std::optional<gid_t>& number;
+  };
+  for (const Group& one :
+       {Group{"--group", options.permissions.group, group},
+        Group{"--control-group", raw.control_group, options.access.group},
+        Group{"--status-group", raw.status_group, options.access.status_group}}) {
+    if (!one.name.empty() && !(one.number = group_number(one.name))) {
+      return std::string(one.option) + ": there is no group '" + one.name + "'";
     }
   }
-  if (!raw.status_group.empty()) {
-    options.access.status_group = group_number(raw.status_group);
-    if (!options.access.status_group) {
-      return "--status-group: there is no group '" + raw.status_group + "'";
-    }
+  auto user = raw.user.empty() ? Result<RunAs>(RunAs()) : run_as(raw.user);
+  if (!user) {
+    return user.error().message;
   }
   if (!raw.user.empty()) {
-    auto user = run_as(raw.user);
-    if (!user) {
-      return user.error().message;
-    }
     options.run_as = *user;
   }
   return {};
+}
+
+// What the options' own checks cannot see; empty when all is well.
+std::string resolve(Options& options, const Raw& raw) {
+  for (std::string wrong : {wrong_combination(options), wrong_key(options)}) {
+    if (!wrong.empty()) {
+      return wrong;
+    }
+  }
+  return look_names_up(options, raw);
 }
 
 // In one line: whoever asks the journal for the last error gets all of it.

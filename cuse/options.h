@@ -34,21 +34,21 @@ struct Options {
   NodePermissions permissions;  // of the raw node
   NodePermissions control_permissions;
   StateRequest state;
-  std::string key;  // of the state at rest: where it comes from; empty: none
+  std::string key;            // of the state at rest: where it comes from; empty: none
+  std::string migration_key;  // where it comes from (engine/swtpm_key.h); empty: none
   TpmVersion tpm = TpmVersion::tpm20;
   std::string profile;
   std::optional<StartupType> startup = StartupType::clear;  // nothing: not started
   InitialPower power = InitialPower::on;
   uint32_t buffer_size = 0;  // bytes; 0: libtpms' own
   bool auto_shutdown = true;
-  std::string migration_key;  // where it comes from (engine/swtpm_key.h); empty: none
   ControlPolicy control;
   ControlAccess access;
-  std::optional<RunAs> run_as;  // nothing: whoever starts it
-  SandboxMode sandbox = SandboxMode::on;
+  std::optional<RunAs> run_as;        // nothing: whoever starts it
   std::string openssl_configuration;  // a file; empty: none
-  bool daemon = false;
   std::string pid_file;
+  bool daemon = false;
+  SandboxMode sandbox = SandboxMode::on;
   log::Level log_level = log::Level::info;
 };
 

@@ -22,10 +22,11 @@ namespace {
 
 constexpr size_t kLargestStructure = size_t{1} << _IOC_SIZEBITS;
 
-// One packet each way: the request's number, or the errno value of its answer, and the structure.
+// One packet each way: the request's number, or the errno value of its answer, and the structure,
+// which lies as a structure of the ABI may have to.
 struct Packet {
-  uint32_t word;
-  std::array<std::byte, kLargestStructure> structure;
+  uint64_t word;
+  alignas(uint64_t) std::array<std::byte, kLargestStructure> structure;
 
   static size_t size_with(size_t structure_size) { return sizeof(word) + structure_size; }
 };
@@ -60,12 +61,12 @@ void send_packet(int socket, const Packet& packet, size_t structure_size) {
 [[noreturn]] void serve(int socket, const std::string& path, const NodeCalls& calls) {
   Packet packet{};
   int node = calls.open(path.c_str());
-  packet.word = node < 0 ? static_cast<uint32_t>(errno) : 0;
+  packet.word = node < 0 ? static_cast<uint64_t>(errno) : 0;
   send_packet(socket, packet, 0);
   while (::recv(socket, &packet, sizeof(packet), 0) > 0) {
-    uint32_t number = packet.word;
+    auto number = static_cast<uint32_t>(packet.word);
     bool failed = calls.ioctl(node, number, packet.structure.data()) < 0;
-    packet.word = failed ? static_cast<uint32_t>(errno) : 0;
+    packet.word = failed ? static_cast<uint64_t>(errno) : 0;
     send_packet(socket, packet, _IOC_SIZE(number));
   }
   ::_exit(0);
