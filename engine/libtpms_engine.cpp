@@ -23,9 +23,9 @@
 
 #include "engine/cancel_window.h"
 #include "engine/codec.h"
+#include "engine/commits.h"
 #include "engine/file_descriptor.h"
 #include "engine/library_failure.h"
-#include "engine/storing_commands.h"
 #include "engine/unstored_changes.h"
 
 namespace vtpm {
@@ -57,13 +57,14 @@ std::optional<BlobKind> kind_of(const char* name) {
   return std::nullopt;
 }
 
-class Adapter final : public LibtpmsEngine {
+class Adapter final : public LibtpmsEngine, private RestorableTpm {
  public:
   Adapter(LibtpmsOptions options, StateStore& store)
       : options_(std::move(options)),
         version_(options_.version),
         store_(store),
         changes_(store),
+        commits_(changes_, store, *this),
         command_(kMaxMessage) {
     // When it fails, libtpms prints the whole command, authorisation values included, to standard
     // error unless it is told where else.
@@ -111,7 +112,8 @@ class Adapter final : public LibtpmsEngine {
     if (auto ready = set_profile(); !ready) {
       return tl::unexpected(ready.error());
     }
-    auto before = changes_.all();
+    changes_.keep();
+    auto before = changes_.kept();
     if (auto inited = main_init(); !inited) {
       end_library();  // MainInit leaves the library half-initialised when it fails
       changes_.replace(std::move(before));
@@ -145,23 +147,15 @@ class Adapter final : public LibtpmsEngine {
       return failure(Errc::invalid, "a command of more than 4096 bytes");
     }
     locality_ = locality;
-    auto header = parse_command_header(command);
-    CommandCode code = header ? header->code : CommandCode{0};
-    std::optional<Snapshot> before;
-    bool stores = ends_saved_state_ || stores_by_design(version_, code, command);
-    if (stores) {
-      before = take_snapshot();
-    }
+    auto begun = commits_.begin(version_, command);
     ByteView response = process(command, canceled);
     if (lost_) {
       return broken();
     }
     bool succeeded = response_code(response) == rc::success;
-    bool undo = stores && succeeded && !carries_another(version_, code);
-    if (auto settled = settle(before, undo, stores && succeeded); !settled) {
-      return tl::unexpected(settled.error());
+    if (auto stored = commits_.end(begun, succeeded); !stored) {
+      return tl::unexpected(stored.error());
     }
-    note_saved_state(code, succeeded);
     failure_mode_ = failure_mode_ || tells_failure_mode(response);
     return response;
   }
@@ -352,18 +346,15 @@ class Adapter final : public LibtpmsEngine {
   template <class Call>
   TPM_RESULT contained(Call call) {
     TPM_RESULT result = TPM_FAIL;
-    auto before = changes_.all();
-    note_end(guarded_from_failure(FailingJump::to_guard, [&] { result = call(); }),
-             std::move(before));
+    note_end(guarded_from_failure(FailingJump::to_guard, [&] { result = call(); }));
     return result;
   }
 
   // Of a call that the library left nothing is stored; what it wanted stored before still is.
-  void note_end(GuardedEnd end, UnstoredChanges::Changes before) {
+  void note_end(GuardedEnd end) {
     left_ = end != GuardedEnd::returned;
     if (left_) {
-      changes_.replace(std::move(before));
-      changed_ = false;
+      changes_.drop_new();
     }
     if (end == GuardedEnd::memory_fault) {
       broken_ = lost_ = failure_mode_ = true;
@@ -428,22 +419,14 @@ class Adapter final : public LibtpmsEngine {
     return remember(std::move(blob));
   }
 
-  // The whole TPM, as it was before a command.
-  struct Snapshot {
-    WipedBytes permanent;
-    WipedBytes volatile_state;
-    UnstoredChanges::Changes unstored;
-  };
-
-  // Nothing when the library cannot give it: it may be in its failure mode.
-  std::optional<Snapshot> take_snapshot() {
+  // It may be in its failure mode.
+  std::optional<TpmCopy> copy() override {
     auto permanent = get_state(BlobKind::permanent);
     auto volatile_state = get_state(BlobKind::volatile_state);
     if (failure_mode_ || !permanent || !volatile_state) {
       return std::nullopt;
     }
-    return Snapshot{WipedBytes(std::move(*permanent)), WipedBytes(std::move(*volatile_state)),
-                    changes_.all()};
+    return TpmCopy{WipedBytes(std::move(*permanent)), WipedBytes(std::move(*volatile_state))};
   }
 
   Result<void> change(const char* name, UnstoredChanges::Wanted to) {
@@ -453,7 +436,6 @@ class Adapter final : public LibtpmsEngine {
     }
     if (!restoring_ && !rinsing_) {
       changes_.want({version_, *kind}, std::move(to));
-      changed_ = true;
     }
     return {};
   }
@@ -463,73 +445,34 @@ class Adapter final : public LibtpmsEngine {
   Result<void> main_init() {
     resumed_ = given_.volatile_state;
     superseded_ = given_.permanent;
-    ends_saved_state_ = version_ == TpmVersion::tpm12;  // there may be one
+    commits_.note_power_on(version_);
     given_ = {};
     if (superseded_) {
       changes_.forget({version_, BlobKind::permanent});
     }
-    changed_ = false;
     TPM_RESULT result = contained(TPMLIB_MainInit);
     superseded_ = false;
     if (result != TPM_SUCCESS || store_error_) {
       return power_on_failure(result);
     }
-    auto committed = store_unstored();
-    return changed_ ? committed : Result<void>();
+    bool changed = changes_.any_new();
+    auto committed = changes_.commit();
+    return changed ? committed : Result<void>();
   }
 
-  // Stores what a call has changed, and what is left of earlier ones. When the store does not take
-  // it, a change that was `acknowledged` is undone, or the TPM fails; all else is kept for later.
-  // `undo` is false where undoing could take back more than what was acknowledged.
-  Result<void> settle(const std::optional<Snapshot>& before, bool undo, bool acknowledged) {
-    bool changed = std::exchange(changed_, false);
-    if (changes_.empty()) {
-      return {};
-    }
-    auto previous = undo && before && changed ? stored_before(*before) : UnstoredChanges::Changes();
-    auto committed = changes_.commit();
-    if (committed || !changed || !acknowledged) {
-      return {};
-    }
-    if (undo && !(before && restore(*before, std::move(previous)))) {
+  void go_back_to(const std::optional<TpmCopy>& copy) override {
+    if (!copy || !begin_anew_from(*copy)) {
       power_off();
       failure_mode_ = true;
     }
-    return committed;
   }
 
-  // What the store has to have when the command has not been: of the blobs that it wants changed,
-  // what is there now.
-  UnstoredChanges::Changes stored_before(const Snapshot& before) {
-    UnstoredChanges::Changes previous = before.unstored;
-    for (const auto& [name, wanted] : changes_.all()) {
-      if (name.kind == BlobKind::permanent || previous.contains(name)) {
-        continue;
-      }
-      auto stored = store_.load(name);
-      if (stored || stored.error().code == Errc::not_found) {
-        previous.emplace(name, stored ? UnstoredChanges::Wanted(std::move(*stored)) : std::nullopt);
-      }
-    }
-    previous.insert_or_assign({version_, BlobKind::permanent}, before.permanent);
-    return previous;
-  }
-
-  // As if the command had never come. A store may have failed when the new state was in its place
-  // already, so the old one is stored once more, now or later.
-  bool restore(const Snapshot& snapshot, UnstoredChanges::Changes previous) {
-    changes_.replace(std::move(previous));
-    bool restored = begin_anew_from(snapshot);
-    static_cast<void>(changes_.commit());
-    return restored;
-  }
-
-  bool begin_anew_from(const Snapshot& snapshot) {
+  bool begin_anew_from(const TpmCopy& copy) {
     end_library();
     on_ = false;
     restoring_ = true;
-    bool restored = set_state(BlobKind::permanent, snapshot.permanent.get()) &&
-                    set_state(BlobKind::volatile_state, snapshot.volatile_state.get()) &&
+    bool restored = set_state(BlobKind::permanent, copy.permanent.get()) &&
+                    set_state(BlobKind::volatile_state, copy.volatile_state.get()) &&
                     contained(TPMLIB_MainInit) == TPM_SUCCESS;
     restoring_ = false;
     given_ = {};
@@ -546,32 +489,21 @@ class Adapter final : public LibtpmsEngine {
       return true;
     }
     ByteView answer = process(started_query(version_), std::atomic<bool>(false));
-    changed_ = false;
+    changes_.keep();
     return !failure_mode_ && response_code(answer) != rc::failure;
-  }
-
-  // A state that was saved for resuming (by TPM2_Shutdown, by TPM_SaveState) ends with the next
-  // command that changes what was saved, and a crash must not bring it back: until it has ended
-  // every command is one that stores. Of a TPM 1.2 any command ends it.
-  void note_saved_state(CommandCode code, bool succeeded) {
-    if (version_ == TpmVersion::tpm20) {
-      ends_saved_state_ = ends_saved_state_ || (succeeded && code == cc::shutdown);
-    } else {
-      ends_saved_state_ = succeeded && code == ordinal::save_state;
-    }
   }
 
   // A volatile state may be of a TPM that nobody had started. The question leaves no trace: a TPM
   // 1.2 takes it for the end of its saved state.
   Result<PoweredOn> ask_whether_started() {
-    auto before = version_ == TpmVersion::tpm12 ? take_snapshot() : std::nullopt;
+    auto before = version_ == TpmVersion::tpm12 ? copy() : std::nullopt;
     ByteView answer = process(started_query(version_), std::atomic<bool>(false));
     ResponseCode code = response_code(answer);
-    if (before && changed_) {
-      changes_.replace(before->unstored);
+    if (before && changes_.any_new()) {
+      changes_.drop_new();
       failure_mode_ = failure_mode_ || !begin_anew_from(*before);
     }
-    static_cast<void>(settle(std::nullopt, false, false));
+    static_cast<void>(changes_.commit());  // or later
     if (failure_mode_ || tells_failure_mode(answer)) {
       power_off();
       return lost_ ? broken() : failure(Errc::tpm, "the TPM that was resumed is in failure mode");
@@ -583,10 +515,10 @@ class Adapter final : public LibtpmsEngine {
   // A call that may write, other than a command.
   template <class Call>
   Result<void> durably(Call call) {
-    auto before = on_ ? take_snapshot() : std::nullopt;
+    auto begun = commits_.begin_call(version_);
     auto done = while_on(call);
-    auto settled = settle(before, done.has_value(), done.has_value());
-    return settled ? done : settled;
+    auto stored = commits_.end(begun, done.has_value());
+    return stored ? done : stored;
   }
 
   ByteView process(ByteView command, const std::atomic<bool>& canceled) {
@@ -598,14 +530,13 @@ class Adapter final : public LibtpmsEngine {
       cancel_window_.cancel();
     }
     TPM_RESULT result = TPM_FAIL;
-    auto unstored = changes_.all();
     GuardedEnd end = guarded_from_failure(FailingJump::to_library, [&] {
       result = TPMLIB_Process(&response_, &size, &response_capacity_,
                               reinterpret_cast<unsigned char*>(command_.data()),  // NOLINT
                               static_cast<uint32_t>(command.size()));
     });
     cancel_window_.close();
-    note_end(end, std::move(unstored));
+    note_end(end);
     if (result != TPM_SUCCESS || size < kHeaderSize) {
       failure_mode_ = true;
       fallback_ = failure_response(version_);
@@ -677,14 +608,13 @@ class Adapter final : public LibtpmsEngine {
   bool superseded_ = false;  // during power_on(): the permanent state is the one that was given
   Locality locality_{};
   std::optional<Error> store_error_;
-  UnstoredChanges changes_;        // what the library wants to have in the store and is not there
-  bool changed_ = false;           // it has added to them since that was looked at
-  bool restoring_ = false;         // what the library stores now is stored already
-  bool ends_saved_state_ = false;  // note_saved_state()
-  bool rinsing_ = false;           // what the library loads and stores now is nobody's
-  bool left_ = false;              // the last guarded call, by the library, instead of returning
-  bool broken_ = false;            // it did so while the TPM was on, which is therefore off
-  bool lost_ = false;              // the library made a memory error
+  UnstoredChanges changes_;  // what the library wants to have in the store and is not there
+  Commits commits_;
+  bool restoring_ = false;  // what the library stores now is stored already
+  bool rinsing_ = false;    // what the library loads and stores now is nobody's
+  bool left_ = false;       // the last guarded call, by the library, instead of returning
+  bool broken_ = false;     // it did so while the TPM was on, which is therefore off
+  bool lost_ = false;       // the library made a memory error
   Bytes command_;
   Bytes fallback_;
   unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us

@@ -48,4 +48,22 @@ void Secret::wipe() {
   }
 }
 
+WipedBytes& WipedBytes::operator=(WipedBytes&& other) noexcept {
+  if (this != &other) {
+    wipe();
+    bytes_ = std::move(other.bytes_);
+  }
+  return *this;
+}
+
+WipedBytes::~WipedBytes() {
+  wipe();
+}
+
+void WipedBytes::wipe() {
+  if (!bytes_.empty()) {
+    explicit_bzero(bytes_.data(), bytes_.size());
+  }
+}
+
 }  // namespace vtpm

@@ -1,13 +1,17 @@
-// Bytes that must not outlive their use: keys and passphrases.
+// Bytes that must not outlive their use: keys and passphrases (Secret), state blobs (WipedBytes).
 //
-// Ownership: owns its memory, move-only, wiped when destroyed or assigned to. The memory is kept
-// out of swap where the system's limits allow, and its pages stay so. Compare with
-// equal_in_constant_time().
+// Ownership: both own their memory, which is wiped when they are destroyed or assigned to.
+//
+// They are two types because a Secret's memory is kept out of swap, where the system's limits
+// allow, and its pages stay so. That is little memory, often 64 KiB: state blobs, which are larger
+// than that and come with every change, would take it from the keys. Blobs are also Bytes to
+// stores and engines, which a Secret cannot become without leaving a copy.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "engine/bytes.h"
 
@@ -17,6 +21,7 @@ namespace vtpm {
 // it: keys are in its memory. Threads: before the first one.
 void keep_out_of_dumps();
 
+// Move-only. Compare with equal_in_constant_time().
 class Secret {
  public:
   Secret() = default;
@@ -36,6 +41,24 @@ class Secret {
 
   std::unique_ptr<std::byte[]> bytes_;  // NOLINT: a vector may leave copies behind when it grows
   size_t size_ = 0;
+};
+
+class WipedBytes {
+ public:
+  WipedBytes() = default;
+  explicit WipedBytes(Bytes bytes) : bytes_(std::move(bytes)) {}
+  WipedBytes(const WipedBytes&) = default;
+  WipedBytes(WipedBytes&&) noexcept = default;
+  WipedBytes& operator=(const WipedBytes&) = delete;
+  WipedBytes& operator=(WipedBytes&& other) noexcept;
+  ~WipedBytes();
+
+  [[nodiscard]] const Bytes& get() const { return bytes_; }
+
+ private:
+  void wipe();
+
+  Bytes bytes_;
 };
 
 }  // namespace vtpm

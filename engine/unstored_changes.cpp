@@ -1,19 +1,36 @@
 #include "engine/unstored_changes.h"
 
-#include <cstring>
 #include <exception>
+#include <utility>
 
 namespace vtpm {
 
-WipedBytes::~WipedBytes() {
-  if (!bytes_.empty()) {
-    explicit_bzero(bytes_.data(), bytes_.size());
+const UnstoredChanges::Wanted* UnstoredChanges::find(BlobName name) const {
+  for (const Changes* changes : {&added_, &kept_}) {
+    if (auto found = changes->find(name); found != changes->end()) {
+      return &found->second;
+    }
   }
+  return nullptr;
 }
 
-const UnstoredChanges::Wanted* UnstoredChanges::find(BlobName name) const {
-  auto found = changes_.find(name);
-  return found == changes_.end() ? nullptr : &found->second;
+// Nodes change hands, no blob is copied.
+void UnstoredChanges::keep() {
+  if (added_.empty()) {
+    return;
+  }
+  added_.merge(kept_);
+  kept_ = std::exchange(added_, {});
+}
+
+void UnstoredChanges::forget(BlobName name) {
+  kept_.erase(name);
+  added_.erase(name);
+}
+
+void UnstoredChanges::replace(Changes changes) {
+  kept_ = std::move(changes);
+  added_.clear();
 }
 
 UnstoredChanges::Step UnstoredChanges::step_of(const Changes::value_type& change) {
@@ -24,7 +41,7 @@ UnstoredChanges::Step UnstoredChanges::step_of(const Changes::value_type& change
 }
 
 Result<void> UnstoredChanges::carry_out(Step step) {
-  for (auto change = changes_.begin(); change != changes_.end();) {
+  for (auto change = kept_.begin(); change != kept_.end();) {
     if (step_of(*change) != step) {
       ++change;
       continue;
@@ -33,12 +50,13 @@ Result<void> UnstoredChanges::carry_out(Step step) {
     if (auto done = wanted ? store_.store(name, wanted->get()) : store_.remove(name); !done) {
       return done;
     }
-    change = changes_.erase(change);
+    change = kept_.erase(change);
   }
   return {};
 }
 
 Result<void> UnstoredChanges::commit() {
+  keep();
   Result<void> done;
   try {
     for (Step step : {Step::other_stores, Step::permanent, Step::removals}) {

@@ -1,6 +1,9 @@
 // What a TPM wants to have in its store and the store does not have yet: blobs to be stored and
 // blobs to be removed, each with the last thing that was wanted of it.
 //
+// What a call of the library adds lies apart until it is kept or committed, so that a call which is
+// abandoned takes back its own part, and costs nothing where it has added none.
+//
 // Ownership: borrows the store; owns the blobs, which have secrets in them and are wiped when they
 // are no longer wanted. Threads: one at a time, as the store.
 // Errors: those of the store, io when it throws.
@@ -11,28 +14,10 @@
 
 #include "engine/bytes.h"
 #include "engine/result.h"
+#include "engine/secret.h"
 #include "engine/state_store.h"
 
 namespace vtpm {
-
-// Bytes that are wiped when they are destroyed or given another value.
-class WipedBytes {
- public:
-  explicit WipedBytes(Bytes bytes) : bytes_(std::move(bytes)) {}
-  WipedBytes(const WipedBytes&) = default;
-  WipedBytes(WipedBytes&&) noexcept = default;
-  WipedBytes& operator=(const WipedBytes&) = delete;
-  WipedBytes& operator=(WipedBytes&& other) noexcept {
-    bytes_.swap(other.bytes_);
-    return *this;
-  }
-  ~WipedBytes();
-
-  [[nodiscard]] const Bytes& get() const { return bytes_; }
-
- private:
-  Bytes bytes_;
-};
 
 class UnstoredChanges {
  public:
@@ -47,18 +32,26 @@ class UnstoredChanges {
 
   explicit UnstoredChanges(StateStore& store) : store_(store) {}
 
-  [[nodiscard]] bool empty() const { return changes_.empty(); }
-  // Null when nothing is wanted of that blob.
+  [[nodiscard]] bool empty() const { return kept_.empty() && added_.empty(); }
+  // The last thing that is wanted of that blob. Null when nothing is.
   [[nodiscard]] const Wanted* find(BlobName name) const;
-  [[nodiscard]] const Changes& all() const { return changes_; }
-  void want(BlobName name, Wanted wanted) { changes_.insert_or_assign(name, std::move(wanted)); }
-  void forget(BlobName name) { changes_.erase(name); }
-  // In place of all that is wanted now.
-  void replace(Changes changes) { changes_ = std::move(changes); }
 
-  // Stores and removes until something fails; what is done is no longer wanted. The permanent state
-  // comes behind what belongs to it, and removals come last: an attempt that fails for want of room
-  // has removed nothing.
+  void want(BlobName name, Wanted wanted) { added_.insert_or_assign(name, std::move(wanted)); }
+  // What was wanted since the last keep() or commit().
+  [[nodiscard]] const Changes& added() const { return added_; }
+  [[nodiscard]] bool any_new() const { return !added_.empty(); }
+  void drop_new() { added_.clear(); }
+  void keep();
+
+  // All but what is new.
+  [[nodiscard]] const Changes& kept() const { return kept_; }
+  void forget(BlobName name);
+  // In place of all that is wanted now.
+  void replace(Changes changes);
+
+  // Keeps what is new, then stores and removes until something fails; what is done is no longer
+  // wanted. The permanent state comes behind what belongs to it, and removals come last: an attempt
+  // that fails for want of room has removed nothing.
   Result<void> commit();
 
   // Why the last commit() left something. Null when nothing is wanted.
@@ -70,7 +63,8 @@ class UnstoredChanges {
   Result<void> carry_out(Step step);
 
   StateStore& store_;
-  Changes changes_;
+  Changes kept_;
+  Changes added_;
   Error reason_{Errc::io, "it was not tried yet"};
 };
 

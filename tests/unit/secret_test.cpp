@@ -76,6 +76,38 @@ TEST(Secret, Moved_KeepsItsMemoryAndLeavesNothing) {
   EXPECT_THAT(wiped.ranges(), IsEmpty());
 }
 
+TEST(WipedBytes, Destroyed_AreWiped) {
+  std::optional<WipedBytes> bytes(to_bytes("state"));
+  const void* memory = bytes->get().data();
+  WipedMemory wiped;
+
+  bytes.reset();
+
+  EXPECT_THAT(wiped.ranges(), ElementsAre(WipedMemory::Range{memory, 5}));
+}
+
+TEST(WipedBytes, AssignedTo_AreWipedAtOnce) {
+  WipedBytes bytes(to_bytes("old"));
+  WipedBytes other(to_bytes("newer"));
+  const void* memory = bytes.get().data();
+  WipedMemory wiped;
+
+  bytes = std::move(other);
+
+  EXPECT_THAT(wiped.ranges(), ElementsAre(WipedMemory::Range{memory, 3}));
+  EXPECT_EQ(bytes.get(), to_bytes("newer"));
+}
+
+TEST(WipedBytes, Moved_LeaveNothing) {
+  WipedBytes bytes(to_bytes("state"));
+  WipedMemory wiped;
+
+  WipedBytes other(std::move(bytes));
+
+  EXPECT_TRUE(bytes.get().empty());  // NOLINT: that is the question
+  EXPECT_THAT(wiped.ranges(), IsEmpty());
+}
+
 TEST(Secret, BlobThatIsAbandoned_IsWipedToo) {
   BlobTransfer transfer;
   transfer.begin_get(BlobKind::permanent, to_bytes("state"));

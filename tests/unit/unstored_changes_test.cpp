@@ -50,7 +50,7 @@ TEST_F(Changes, ThatFail_HaveRemovedNothingAndKeepTheReason) {
   EXPECT_FALSE(changes_.commit().has_value());
 
   EXPECT_NE(store_.find(kSavestate), nullptr);
-  EXPECT_EQ(changes_.all().size(), 2u);
+  EXPECT_EQ(changes_.kept().size(), 2u);
   EXPECT_EQ(changes_.reason()->message, "store told to fail");
 }
 
@@ -81,6 +81,42 @@ TEST_F(Changes, Forgotten_AreNotCommitted) {
   EXPECT_EQ(changes_.find(kPermanent), nullptr);
   EXPECT_TRUE(changes_.commit().has_value());
   EXPECT_EQ(store_.stores, 0);
+}
+
+TEST_F(Changes, AbandonedCall_TakesBackItsOwnPartAlone) {
+  changes_.want(kPermanent, wanted("earlier"));
+  changes_.keep();
+  changes_.want(kPermanent, wanted("abandoned"));
+  changes_.want(kSavestate, wanted("abandoned"));
+
+  changes_.drop_new();
+
+  EXPECT_EQ((*changes_.find(kPermanent))->get(), to_bytes("earlier"));
+  EXPECT_EQ(changes_.find(kSavestate), nullptr);
+}
+
+TEST_F(Changes, NewOnes_AreFoundBeforeThoseThatWereKept) {
+  changes_.want(kPermanent, wanted("earlier"));
+  changes_.keep();
+  changes_.want(kPermanent, wanted("new"));
+
+  EXPECT_EQ((*changes_.find(kPermanent))->get(), to_bytes("new"));
+  EXPECT_TRUE(changes_.any_new());
+  EXPECT_EQ((*changes_.kept().at(kPermanent)).get(), to_bytes("earlier"));
+}
+
+TEST_F(Changes, Kept_AreInPlaceOfEarlierOnesAndTheSameMemory) {
+  changes_.want(kPermanent, wanted("earlier"));
+  changes_.want(kSavestate, std::nullopt);
+  changes_.keep();
+  changes_.want(kPermanent, wanted("new"));
+  const void* memory = (*changes_.find(kPermanent))->get().data();
+
+  changes_.keep();
+
+  EXPECT_FALSE(changes_.any_new());
+  EXPECT_EQ((*changes_.find(kPermanent))->get().data(), memory);
+  EXPECT_NE(changes_.find(kSavestate), nullptr);
 }
 
 }  // namespace
