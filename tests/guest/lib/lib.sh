@@ -23,10 +23,10 @@ fi
 # often QUICK SOAK: how often to repeat what is left to chance. tests/dev soak, which sets VTPM_SOAK, has more patience.
 often() { if [[ -n ${VTPM_SOAK:-} ]]; then echo "$2"; else echo "$1"; fi; }
 
-# needs PROGRAM PACKAGE: skips the script, which ctest counts, where this release of Debian has no such package. Where it
-# has, a missing program is a failure.
+# needs PROGRAM|PATH PACKAGE: skips the script, which ctest counts, where this release of Debian has no such package. Where
+# it has, what is missing is a failure.
 needs() {
-    type -P "$1" >/dev/null && return
+    if [[ -e $1 ]] || type -P "$1" >/dev/null; then return; fi
     if [[ -n $(apt-cache show "$2" 2>/dev/null) ]]; then fail "$1 is missing: apt-get install $2"; fi
     echo "skipped: ${0##*/} needs $1, and this release of Debian has no package $2"
     trap - EXIT ERR

@@ -1,8 +1,12 @@
-"""newc.py ARCHIVE INIT: an initramfs with /dev/console and the program INIT as /init."""
+"""newc.py ARCHIVE INIT [FILE...]: an initramfs with /dev/console, the program INIT as /init, and each FILE at its own,
+absolute path."""
 
+import os
+import pathlib
 import sys
 
 entries = []
+directories = set()
 
 
 def add(name, mode, content=b"", device=(0, 0)):
@@ -13,11 +17,26 @@ def add(name, mode, content=b"", device=(0, 0)):
     entries.append(entry + bytes(-len(entry) % 4))
 
 
-archive, init = sys.argv[1:]
-add("dev", 0o040755)
+def add_directory(path):
+    if path not in directories and path.name:
+        add_directory(path.parent)
+        directories.add(path)
+        add(str(path), 0o040755)
+
+
+def add_file(path, name):
+    add_directory(pathlib.PurePath(name).parent)
+    with open(path, "rb") as file:
+        add(name, 0o100000 | os.fstat(file.fileno()).st_mode & 0o755, file.read())
+
+
+archive, init, *files = sys.argv[1:]
+add_directory(pathlib.PurePath("dev"))
 add("dev/console", 0o020600, device=(5, 1))
 with open(init, "rb") as program:
     add("init", 0o100755, program.read())
+for each in files:
+    add_file(each, each.lstrip("/"))
 add("TRAILER!!!", 0)
 with open(archive, "wb") as file:
     file.write(b"".join(entries))
