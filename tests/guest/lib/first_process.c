@@ -1,7 +1,11 @@
 // The first and only process of the virtual machine in the QEMU tests. Prints what the kernel's
-// driver says about the TPM, one "tpm: NAME VALUE" line each, on the console, and powers off.
+// driver says about the TPM, one "tpm: NAME VALUE" line each, on the console, and powers off. With
+// "-- rounds" at the end of the kernel's command line it first extends PCR 9 over and over, until a
+// line comes from the console.
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -36,7 +40,22 @@ static void extend_pcr9(void) {
   close(tpm);
 }
 
-int main(void) {
+static void report_pcr(const char* name, int index) {
+  char path[64];
+  snprintf(path, sizeof path, "/sys/class/tpm/tpm0/pcr-sha256/%d", index);
+  report(name, path);
+}
+
+static void extend_in_rounds(void) {
+  struct pollfd console = {.fd = STDIN_FILENO, .events = POLLIN};
+  do {
+    report_pcr("round", 9);
+    extend_pcr9();
+    fflush(stdout);
+  } while (poll(&console, 1, 1000) == 0);
+}
+
+int main(int argc, char** argv) {
   klogctl(6, NULL, 0);  // SYSLOG_ACTION_CONSOLE_OFF: no message of the kernel within our lines
   mkdir("/sys", 0755);
   mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -44,12 +63,13 @@ int main(void) {
   report("version", "/sys/class/tpm/tpm0/tpm_version_major");
   for (int index = 0; index < 10; index++) {
     char name[16];
-    char path[64];
     snprintf(name, sizeof name, "pcr%d", index);
-    snprintf(path, sizeof path, "/sys/class/tpm/tpm0/pcr-sha256/%d", index);
-    report(name, path);
+    report_pcr(name, index);
   }
   extend_pcr9();
+  if (strcmp(argv[argc - 1], "rounds") == 0) {
+    extend_in_rounds();
+  }
   printf("tpm: end\n");
   fflush(stdout);
   sync();
