@@ -54,7 +54,8 @@ _vtpmctl() {
                 case ${COMP_WORDS[2]} in
                 save) choices+=" --permanent --volatile --savestate --decrypted" ;;
                 load) choices="--help --json --permanent --volatile --savestate" ;;
-                import | export) choices="--help --json --from-key --key --tpm --replace" ;;
+                import) choices="--help --json --from-key --key --tpm --replace" ;;
+                export) choices="--help --json --from-key --key --migration-key --tpm --replace" ;;
                 rekey) choices="--help --json --key --new-key --remove-key" ;;
                 backup) choices="--help --json --all --key --migration-key --volatile --generations --replace" ;;
                 restore) choices="--help --json --key --migration-key --same-identity --no-volatile --fresh-identity --force" ;;
@@ -62,7 +63,7 @@ _vtpmctl() {
                 ;;
             send) choices+=" --locality" ;;
             create) choices="--help --json --device --state --key --tpm --power --owner --group --mode --control-user --control-group --migration-key --from --from-key --set" ;;
-            start | enable | disable) choices="--help --json --all" ;;
+            start | enable | disable | status) choices="--help --json --all" ;;
             stop | restart) choices="--help --json --all --force" ;;
             destroy) choices="--help --json --yes --keep-state --force" ;;
             spawn) choices="--help --json --remove" ;;

@@ -10,6 +10,7 @@
 #include "ctl/config/instance.h"
 #include "ctl/tool/report.h"
 #include "ctl/usage.h"
+#include "engine/state_keys.h"
 
 namespace vtpm {
 namespace {
@@ -85,6 +86,11 @@ std::string check_name(const std::string& text) {
   return valid ? std::string() : valid.error().message;
 }
 
+// An empty value is a script's unset variable: nobody wants a state without a key by that.
+std::string check_given(const std::string& value) {
+  return value.empty() ? "the value is empty" : std::string();
+}
+
 // CLI11's view of the command line, and what it fills in.
 class CommandLine {
  public:
@@ -114,6 +120,7 @@ class CommandLine {
   Arguments arguments() {
     check_blob_files();
     check_choices();
+    check_keys();
     Arguments result = raw_;
     result.startup = startup_type();
     result.locality = to_locality(locality_);
@@ -166,6 +173,26 @@ class CommandLine {
     }
   }
 
+  // Whether the sources of keys make sense; what is in them is looked at when they are read. The
+  // options of create that are vtpmd's are vtpmd's to check.
+  void check_keys() const {
+    bool to_swtpm = raw_.verb == Verb::state_export;
+    bool from_swtpm = raw_.verb == Verb::state_import ||
+                      (raw_.verb == Verb::create && !raw_.from.starts_with("file:"));
+    check_key("--from-", raw_.from_key, from_swtpm ? KeyForm::swtpm : KeyForm::file);
+    check_key("--", raw_.key, to_swtpm ? KeyForm::swtpm : KeyForm::file);
+    check_key("--new-", raw_.new_key, KeyForm::file);
+    check_key("--migration-", raw_.migration_key, KeyForm::swtpm);
+  }
+
+  // Of "key: ..." comes "--from-key: ...".
+  static void check_key(const std::string& prefix, const std::string& source, KeyForm form) {
+    auto sensible = source.empty() ? Result<void>() : check_state_key_words(form, source);
+    if (!sensible) {
+      throw CLI::ValidationError(prefix + sensible.error().message);
+    }
+  }
+
   // What `create` was told, as vtpmd's options.
   void add_options_to(Arguments& result) const {
     for (const auto& [key, value] : create_options_) {
@@ -208,10 +235,18 @@ class CommandLine {
     sub->add_flag("--json", raw_.json, "Print JSON, errors too, for programs");
   }
 
+  void add_status() {
+    CLI::App* sub = app_.add_subcommand("status", "All that is known of TPMs, running or not");
+    CLI::Option* names =
+        sub->add_option("DEV", raw_.names, "vtpm0, /dev/vtpm0 or a VM's name, or several");
+    CLI::Option* all = sub->add_flag("--all", raw_.all, "Every one that list shows");
+    choose_by(sub, Verb::status, names->type_name("..."), all);
+    add_json(sub);
+  }
+
   void add_queries() {
     add_json(add_verb(app_, Verb::list, "list", "All virtual TPMs of this host"));
-    add_json(add_device_verb(app_, Verb::status, "status",
-                             "Phase, version, locality, storage and daemon of a TPM"));
+    add_status();
     add_json(
         add_device_verb(app_, Verb::caps, "caps", "The control requests that the device takes"));
     add_json(add_device_verb(app_, Verb::info, "info",
@@ -284,15 +319,13 @@ class CommandLine {
       constexpr std::array kNames{"--permanent", "--volatile", "--savestate"};
       auto index = static_cast<size_t>(kind);
       sub->add_option(kNames.at(index), raw_.blob_files.at(index), about)
-          ->check([](const std::string& path) {
-            return path.empty() ? std::string("the file's name is empty") : std::string();
-          })
+          ->check(check_given)
           ->type_name("FILE");
     }
   }
 
   void add_key(CLI::App* sub, const char* name, std::string& source, const char* about) {
-    sub->add_option(name, source, about)->type_name("SOURCE");
+    sub->add_option(name, source, about)->check(check_given)->type_name("SOURCE");
   }
 
   void add_location(CLI::App* sub, const char* name, std::string& place) {
@@ -316,6 +349,9 @@ class CommandLine {
       add_location(sub, "TO", raw_.to);
       add_key(sub, "--from-key", raw_.from_key, "Where the key of FROM comes from");
       add_key(sub, "--key", raw_.key, "Where the key of TO comes from; default: no key");
+      if (verb == Verb::state_export) {
+        add_migration_key(sub);
+      }
       sub->add_option("--tpm", version_, "1.2 or 2.0: this TPM's state only; a linear file has one")
           ->check(CLI::IsMember({"1.2", "2.0"}))
           ->type_name("1.2|2.0");
@@ -327,14 +363,19 @@ class CommandLine {
     add_key(rekey, "--key", raw_.key, "Where the key of today comes from; default: no key");
     CLI::Option* remove = rekey->add_flag("--remove-key", raw_.remove_key, "Not sealed any more");
     rekey->add_option("--new-key", raw_.new_key, "Where the new key comes from")
+        ->check(check_given)
         ->excludes(remove)
         ->type_name("SOURCE");
   }
 
-  void add_backup_keys(CLI::App* sub) {
-    add_key(sub, "--key", raw_.key, "Where the backup's key comes from; default: no key");
+  void add_migration_key(CLI::App* sub) {
     add_key(sub, "--migration-key", raw_.migration_key,
             "Where the daemon's migration key comes from, if it has one");
+  }
+
+  void add_backup_keys(CLI::App* sub) {
+    add_key(sub, "--key", raw_.key, "Where the backup's key comes from; default: no key");
+    add_migration_key(sub);
   }
 
   void add_backups(CLI::App& state) {
@@ -416,14 +457,19 @@ class CommandLine {
     CLI::App* sub = app_.add_subcommand(name, about);
     CLI::Option* names = sub->add_option("NAME", raw_.names, "The virtual machines' names");
     names->check(check_name)->type_name("...");
-    CLI::Option* flag = sub->add_flag("--all", raw_.all, all)->excludes(names);
-    sub->callback([this, verb, names, flag] {
+    choose_by(sub, verb, names, sub->add_flag("--all", raw_.all, all));
+    return sub;
+  }
+
+  // One of the two has to be said.
+  void choose_by(CLI::App* sub, Verb verb, CLI::Option* names, CLI::Option* all) {
+    all->excludes(names);
+    sub->callback([this, verb, names, all] {
       raw_.verb = verb;
-      if (names->count() + flag->count() == 0) {
-        throw CLI::RequiredError("NAME, or --all,");
+      if (names->count() + all->count() == 0) {
+        throw CLI::RequiredError(names->get_name() + ", or --all,");
       }
     });
-    return sub;
   }
 
   void add_force(CLI::App* sub) {
@@ -434,7 +480,9 @@ class CommandLine {
     CLI::App* create = add_instance_verb(
         Verb::create, "create", "Make a virtual TPM that this host keeps: configuration and state");
     for (auto& [key, value] : create_options_) {
-      create->add_option("--" + key, value, said_of(kOptionsOfCreate, key))->type_name("VALUE");
+      create->add_option("--" + key, value, said_of(kOptionsOfCreate, key))
+          ->check(check_given)
+          ->type_name("VALUE");
     }
     create
         ->add_option("--from", raw_.from,

@@ -58,8 +58,9 @@ enum class Verb {
 // What one run is to do. Fields that a verb does not have keep their defaults.
 struct Arguments {
   Verb verb = Verb::list;
-  std::string device;              // or an instance's name
-  std::vector<std::string> names;  // start, stop, restart, enable, disable: instances
+  std::string device;  // or an instance's name
+  // start, stop, restart, enable, disable: instances; status: what `device` can be
+  std::vector<std::string> names;
   bool json = false;
   bool delete_volatile = false;           // power on, power reset
   std::optional<StartupType> startup;     // power on, power reset

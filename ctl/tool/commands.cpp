@@ -3,7 +3,6 @@
 #include <array>
 #include <ostream>
 
-#include "ctl/tool/instances.h"
 #include "ctl/tool/verbs.h"
 
 namespace vtpm {
@@ -15,7 +14,6 @@ struct Row {
 };
 
 constexpr auto kDeviceVerbs = std::to_array<Row>({
-    {Verb::status, verb::status},
     {Verb::caps, verb::caps},
     {Verb::info, verb::info},
     {Verb::config, verb::config},
@@ -43,6 +41,7 @@ struct HostRow {
 
 constexpr auto kHostVerbs = std::to_array<HostRow>({
     {Verb::list, verb::list},
+    {Verb::status, verb::status},
     {Verb::create, verb::create},
     {Verb::start, verb::start},
     {Verb::stop, verb::stop},
@@ -64,10 +63,6 @@ constexpr auto kHostVerbs = std::to_array<HostRow>({
 
 Result<void> run_on_device(const Arguments& arguments, Host& host) {
   auto node = control_node(host.paths, arguments.device);
-  if (!node && arguments.verb == Verb::status &&
-      instance_exists(host.instances, arguments.device)) {
-    return verb::instance_status(arguments, host);
-  }
   if (!node) {
     return tl::unexpected(node.error());
   }

@@ -12,6 +12,7 @@ namespace vtpm {
 namespace {
 
 constexpr std::chrono::milliseconds kLeastPatience{250};
+constexpr const char* kNoAnswer = "its daemon does not answer";
 // A TPM's slowest command takes two minutes at most; a request may wait for one that runs.
 constexpr std::chrono::minutes kLongestRequest{5};
 
@@ -61,9 +62,9 @@ Errc kind_of(int error_number) {
 }
 
 std::string explained(const std::string& what, int error_number) {
-  std::string text = what + ": " +
-                     (error_number == ETIMEDOUT ? "its daemon does not answer"
-                                                : std::system_category().message(error_number));
+  std::string text =
+      what + ": " +
+      (error_number == ETIMEDOUT ? kNoAnswer : std::system_category().message(error_number));
   std::string what_to_do = advice(error_number);
   return what_to_do.empty() ? text : text + ": " + what_to_do;
 }
@@ -94,6 +95,10 @@ Error DeviceClient::result_error(std::string_view request, std::string_view need
                " " + asked_;
   }
   return error(Errc::wrong_phase, message, result);
+}
+
+bool did_not_answer(const Error& error) {
+  return error.code == Errc::io && error.message.find(kNoAnswer) != std::string::npos;
 }
 
 Result<IoctlFunction> NodeOpener::open(const std::string& path) {

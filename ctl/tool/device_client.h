@@ -131,6 +131,9 @@ class DeviceClient {
   IoctlFunction ioctl_;
 };
 
+// Whether a device could not be asked because its daemon did not answer in time.
+bool did_not_answer(const Error& error);
+
 // Opens character devices for control requests, each in a process of its own (node_process.h): no
 // daemon keeps us waiting. The first one that does not answer is given `patience`, the next ones
 // half of what the one before was given, so that a host full of them takes no hour. Who may only

@@ -1,10 +1,12 @@
-// Who has a TPM's raw node open, from what its daemon tells and what the kernel knows.
+// Who has a TPM's raw node open, or had it open last, from what its daemon tells and what the
+// kernel knows.
 //
 // Threads: plain functions. Errors: busy, with the process and what to do.
 #pragma once
 
 #include <vtpm/ioctl.h>
 
+#include <optional>
 #include <string>
 
 #include "ctl/tool/device_client.h"
@@ -12,8 +14,9 @@
 
 namespace vtpm {
 
-// "process 4711 (qemu-system-x86)", for a status that says that the raw node is open.
-std::string holder_in_words(const vtpm_status& status);
+// "qemu-system-x86 (process 4711)". `details`: nothing from an older daemon, which gave a thread's
+// number and no name.
+std::string holder_in_words(const vtpm_status& status, const std::optional<vtpm_details>& details);
 
 // That no client holds the raw node and would lose its TPM. A device that cannot tell, and one that
 // does not answer, is held by nobody.

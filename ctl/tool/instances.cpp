@@ -26,6 +26,8 @@ Result<void> make_directory(const std::string& path, mode_t mode) {
 }
 
 // Held while an instance is made. In a file that nobody else can open, and so nobody else lock.
+// Nothing tells when such a lock is free but a call that waits for it without an end, which only a
+// signal would cut off; so it is tried again after a short pause.
 Result<FileDescriptor> lock_instances(const InstancePaths& paths,
                                       std::chrono::milliseconds patience) {
   constexpr mode_t kMode = 0600;
@@ -176,6 +178,18 @@ Result<void> check_instance_exists(const InstancePaths& paths, const std::string
 
 std::optional<std::string> device_of(const InstancePaths& paths, const std::string& name) {
   return configured_device(paths, name);
+}
+
+std::optional<std::string> instance_called(const std::string& asked, const InstancePaths& paths,
+                                           const DevicePaths& devices) {
+  if (instance_exists(paths, asked)) {
+    return asked;
+  }
+  auto device = raw_device(devices, asked);
+  auto all = device ? list_instances(paths) : std::vector<std::string>();
+  auto found = std::ranges::find_if(
+      all, [&](const std::string& name) { return device_of(paths, name) == device; });
+  return found == all.end() ? std::nullopt : std::optional(*found);
 }
 
 void forget_nodes(const InstancePaths& paths, const std::string& name) {

@@ -43,6 +43,11 @@ Result<void> check_instance_exists(const InstancePaths& paths, const std::string
 // The device in its configuration; nothing when that cannot be read.
 std::optional<std::string> device_of(const InstancePaths& paths, const std::string& name);
 
+// The instance that somebody calls so, by its own name, which comes first, or by its device: vtpm0,
+// a path or a VM's name that leads there.
+std::optional<std::string> instance_called(const std::string& asked, const InstancePaths& paths,
+                                           const DevicePaths& devices);
+
 // Removes what udev was told of its nodes, once its daemon has ended.
 void forget_nodes(const InstancePaths& paths, const std::string& name);
 

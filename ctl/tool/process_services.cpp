@@ -206,7 +206,7 @@ bool ProcessServices::is_enabled(const std::string& name) const {
   return ::lstat(link_of(name).c_str(), &status) == 0;
 }
 
-std::string ProcessServices::last_words(const std::string& /*name*/) {
+std::string ProcessServices::last_words(const std::string& /*name*/, const std::string& /*run*/) {
   return {};  // they are in the machine's system log
 }
 

@@ -27,7 +27,7 @@ class ProcessServices final : public Services {
   Results disable(const Names& names) override;
   Result<void> retire(const std::string& name) override;
   std::vector<ServiceState> states(const Names& names) override;
-  std::string last_words(const std::string& name) override;
+  std::string last_words(const std::string& name, const std::string& run) override;
 
   // The daemon of an instance.
   struct Daemon {

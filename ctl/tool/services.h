@@ -22,6 +22,7 @@ using Results = std::vector<Result<void>>;
 struct ServiceState {
   std::string state;  // "running", "stopped", "failed", "starting", ...
   bool enabled;       // whether it comes up with the machine's CUSE
+  std::string run{};  // systemd's number of its last run; empty: not known
 };
 
 class Services {
@@ -48,8 +49,8 @@ class Services {
 
   // One for each name, in their order.
   virtual std::vector<ServiceState> states(const Names& names) = 0;
-  // What it said in its last run, if that failed; empty where that is not known.
-  virtual std::string last_words(const std::string& name) = 0;
+  // What it said in the run that states() told of; empty where that is not known.
+  virtual std::string last_words(const std::string& name, const std::string& run) = 0;
 
   // Of one.
   ServiceState state_of(const std::string& name) { return states({name}).front(); }

@@ -116,14 +116,13 @@ std::vector<ServiceState> SystemdServices::states(const Names& names) {
   std::vector<ServiceState> states;
   for (Properties& properties : show(names)) {
     std::string state = properties["ActiveState"];
-    states.push_back(
-        {state.empty() ? "unknown" : in_words(state), properties["UnitFileState"] == "enabled"});
+    states.push_back({state.empty() ? "unknown" : in_words(state),
+                      properties["UnitFileState"] == "enabled", properties["InvocationID"]});
   }
   return states;
 }
 
-std::string SystemdServices::last_words(const std::string& name) {
-  std::string run = show({name}).front()["InvocationID"];
+std::string SystemdServices::last_words(const std::string& name, const std::string& run) {
   return run.empty() ? "" : journal(name, "_SYSTEMD_INVOCATION_ID=" + run);
 }
 

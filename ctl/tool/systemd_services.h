@@ -23,7 +23,7 @@ class SystemdServices final : public Services {
   Results disable(const Names& names) override;
   Result<void> retire(const std::string& name) override;
   std::vector<ServiceState> states(const Names& names) override;
-  std::string last_words(const std::string& name) override;
+  std::string last_words(const std::string& name, const std::string& run) override;
 
  private:
   using Properties = std::map<std::string, std::string>;

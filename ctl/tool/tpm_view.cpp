@@ -7,18 +7,13 @@
 #include <ctime>
 #include <filesystem>
 
+#include "ctl/tool/holder.h"
 #include "ctl/tool/instances.h"
 
 namespace vtpm {
 namespace {
 
 constexpr const char* kUnknown = "unknown";
-
-// The text in a field that should end with a NUL and may not.
-template <size_t Size>
-std::string field(const char (&text)[Size]) {  // NOLINT: the ABI has arrays
-  return {text, std::find(text, text + Size, '\0')};
-}
 
 bool has(uint32_t flags, uint32_t flag) {
   return (flags & flag) != 0;
@@ -88,9 +83,7 @@ void add_identity(Report& report, const TpmView& view, const Host& host) {
   }
   report.add("links", view.links, lines.empty() ? "none" : printable(lines));
   add_text(report, "service", view.service, "none: it was started by hand");
-  if (view.enabled) {
-    report.add("enabled", *view.enabled, yes_or_no(*view.enabled));
-  }
+  report.add("enabled", view.enabled, yes_or_no(view.enabled));
   add_text(report, "configuration",
            view.name.empty() ? "" : host.instances.configuration_of(view.name), "none");
 }
@@ -104,7 +97,7 @@ void add_tpm(Report& report, const TpmView& view, const vtpm_status& status) {
            runs ? phase_words(status) : "stopped: no daemon runs")
       .add("started", started, yes_or_no(started))
       .add("locality", uint64_t{status.locality});
-  std::string reason = runs ? field(status.reason) : view.last_words;
+  std::string reason = runs ? text_in(status.reason) : view.last_words;
   add_text(report, "reason", reason, "none");
 }
 
@@ -112,11 +105,11 @@ void add_storage(Report& report, const TpmView& view, const vtpm_status& status)
   bool locked = has(status.flags, VTPM_STATUS_STORAGE_LOCKED);
   vtpm_details details = view.details.value_or(vtpm_details{});
   bool failed = has(details.flags, VTPM_DETAILS_STORAGE_FAILED);
-  std::string why = field(details.storage_failure);
+  std::string why = text_in(details.storage_failure);
   uint32_t keys = view.config.value_or(vtpm_config{}).flags;
   const char* no_failure = view.details ? "none" : kUnknown;
   const char* no_key = view.config ? "none" : kUnknown;
-  add_text(report, "state", field(status.state), kUnknown);
+  add_text(report, "state", text_in(status.state), kUnknown);
   report.add("storage_locked", locked, yes_or_no(locked))
       .add("storage_failure", why,
            failed ? printable(why) + ", " + duration_words(details.storage_failure_age) + " ago"
@@ -130,10 +123,11 @@ void add_storage(Report& report, const TpmView& view, const vtpm_status& status)
 
 void add_use(Report& report, const TpmView& view, const vtpm_status& status) {
   bool in_use = has(status.flags, VTPM_STATUS_IN_USE);
-  std::string opener = holder_words(view);
+  bool opened = in_use || status.opener_pid != 0;
+  std::string opener = holder_in_words(status, view.details);
   report.add("in_use", in_use, in_use ? "yes, by " + opener : "no")
-      .add("opener", uint64_t{status.opener_pid}, status.opener_pid == 0 ? "nobody yet" : opener)
-      .add_quietly("opener_name", field(view.details.value_or(vtpm_details{}).opener))
+      .add("opener", uint64_t{status.opener_pid}, opened ? opener : "nobody yet")
+      .add_quietly("opener_name", text_in(view.details.value_or(vtpm_details{}).opener))
       .add("commands", status.commands);
 }
 
@@ -151,7 +145,7 @@ void add_lockout(Report& report, const TpmView& view) {
 
 void add_daemon(Report& report, const TpmView& view, const vtpm_status& status) {
   vtpm_details details = view.details.value_or(vtpm_details{});
-  std::string program = field(details.program);
+  std::string program = text_in(details.program);
   std::string words = program.empty() ? kUnknown : "vtpmd " + printable(program);
   report.add("pid", uint64_t{status.pid}, status.pid == 0 ? "none" : std::to_string(status.pid))
       .add("uptime", details.uptime,
@@ -178,10 +172,9 @@ std::string phase_words(const vtpm_status& status) {
   return words;
 }
 
-std::string holder_words(const TpmView& view) {
-  std::string process = "process " + std::to_string(view.status.value_or(vtpm_status{}).opener_pid);
-  std::string name = view.details ? field(view.details->opener) : "";
-  return name.empty() ? process : printable(name) + " (" + process + ")";
+std::string use_words(const TpmView& view) {
+  vtpm_status status = view.status.value_or(vtpm_status{});
+  return has(status.flags, VTPM_STATUS_IN_USE) ? holder_in_words(status, view.details) : "no";
 }
 
 std::string lockout_words(const TpmView& view) {
@@ -197,48 +190,32 @@ std::string lockout_words(const TpmView& view) {
                 : tries;
 }
 
-std::optional<std::string> instance_with(const Host& host, const std::string& device) {
-  for (const std::string& name : list_instances(host.instances)) {
-    if (device_of(host.instances, name) == device) {
-      return name;
-    }
-  }
-  return std::nullopt;
-}
-
-TpmView view_of_instance(const std::string& name, const std::string& service, const Host& host) {
+TpmView view_of_instance(const std::string& name, const ServiceState& service, const Host& host) {
   TpmView view;
   view.name = name;
-  view.service = service;
+  view.service = service.state;
+  view.enabled = service.enabled;
+  view.run = service.run;
   view.device = device_of(host.instances, name).value_or("");
   view.last_backup = last_backup_of(host.instances, name);
   return view;
 }
 
-void ask_service(TpmView& view, Host& host) {
-  if (view.name.empty()) {
-    view.enabled = false;
-    return;
-  }
-  auto [state, enabled] = host.services.state_of(view.name);
-  view.service = state;
-  view.enabled = enabled;
+void ask_last_words(TpmView& view, Host& host) {
   if (view.service == "failed") {
-    view.last_words = host.services.last_words(view.name);
+    view.last_words = host.services.last_words(view.name, view.run);
   }
 }
 
-Result<TpmView> view_of_running(DeviceClient& device, const Host& host) {
+// NOLINTNEXTLINE(performance-unnecessary-value-param): changed below
+Result<TpmView> view_of_running(TpmView view, DeviceClient& device, const Host& host) {
   auto status = device.call(request::get_status);
   if (!status) {
     return tl::unexpected(status.error());
   }
-  std::string raw = raw_device(host.paths, device.node()).value_or("");
-  auto name = instance_with(host, raw);
-  TpmView view = name ? view_of_instance(*name, "running", host) : TpmView();
   view.node = device.node();
-  view.device = raw;
-  view.links = links_to(host.paths, raw);
+  view.device = raw_device(host.paths, device.node()).value_or("");
+  view.links = links_to(host.paths, view.device);
   view.status = *status;
   if (auto details = device.call(request::get_details)) {
     view.details = *details;
@@ -246,7 +223,7 @@ Result<TpmView> view_of_running(DeviceClient& device, const Host& host) {
   if (auto config = device.call(request::get_config)) {
     view.config = *config;
   }
-  std::string program = view.details ? field(view.details->program) : "";
+  std::string program = view.details ? text_in(view.details->program) : "";
   view.outdated = is_outdated(host.paths.proc, status->pid, program);
   return view;
 }

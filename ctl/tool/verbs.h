@@ -15,7 +15,7 @@ using Function = Result<void> (*)(const Arguments&, DeviceClient&, Host&);
 
 // -- verbs_query.cpp: asking --
 Result<void> list(const Arguments& arguments, Host& host);
-Result<void> status(const Arguments& arguments, DeviceClient& device, Host& host);
+Result<void> status(const Arguments& arguments, Host& host);
 Result<void> caps(const Arguments& arguments, DeviceClient& device, Host& host);
 Result<void> info(const Arguments& arguments, DeviceClient& device, Host& host);
 Result<void> config(const Arguments& arguments, DeviceClient& device, Host& host);
@@ -54,8 +54,6 @@ Result<void> spawn(const Arguments& arguments, Host& host);
 Result<void> uevent(const Arguments& arguments, Host& host);
 Result<void> forget(const Arguments& arguments, Host& host);
 Result<void> reap(const Arguments& arguments, Host& host);
-// What can be said of an instance that does not run.
-Result<void> instance_status(const Arguments& arguments, Host& host);
 
 // -- verbs_storage.cpp: state at rest --
 Result<void> state_inspect(const Arguments& arguments, Host& host);

@@ -12,6 +12,8 @@
 #include "ctl/tool/fresh_identity.h"
 #include "ctl/tool/holder.h"
 #include "ctl/tool/instances.h"
+#include "ctl/tool/open_device.h"
+#include "ctl/tool/present_state.h"
 #include "ctl/tool/state_file.h"
 #include "ctl/tool/verbs.h"
 #include "engine/response_codes.h"
@@ -56,75 +58,20 @@ Result<Keys> read_keys(const Arguments& arguments) {
                 : tl::unexpected(daemon.error());
 }
 
-// The instance that DEV is, by its own name or its device's.
-std::optional<std::string> instance_called(const std::string& asked, const Host& host) {
-  if (instance_exists(host.instances, asked)) {
-    return asked;
-  }
-  std::string device = asked.starts_with("/dev/") ? asked.substr(5) : asked;
-  for (const std::string& name : list_instances(host.instances)) {
-    if (device_of(host.instances, name) == device) {
-      return name;
-    }
-  }
-  return std::nullopt;
-}
-
-Result<DeviceClient> open_device(const std::string& asked, Host& host) {
-  auto node = control_node(host.paths, asked);
-  auto ioctl = node ? host.open(*node) : tl::unexpected(node.error());
-  return ioctl ? Result<DeviceClient>(DeviceClient(asked, *node, std::move(*ioctl)))
-               : tl::unexpected(ioctl.error());
-}
-
-struct Resting {
-  Location where;
-  LocationKey key;
-};
-
-Result<Resting> resting_place(const std::string& instance, const Host& host) {
-  auto where = find_location(instance, host.instances);
-  auto key = where ? LocationKey::read(*where, {}) : tl::unexpected(where.error());
-  return key ? Result<Resting>(Resting{std::move(*where), std::move(*key)})
-             : tl::unexpected(key.error());
-}
-
-Result<std::vector<StoredBlob>> take_at_rest(const std::string& instance, bool with_volatile,
-                                             const Host& host) {
-  auto place = resting_place(instance, host);
-  auto state = place ? take_resting_state(place->where, place->key) : tl::unexpected(place.error());
-  if (state && !with_volatile) {
-    std::erase_if(*state,
-                  [](const StoredBlob& blob) { return blob.name.kind != BlobKind::permanent; });
-  }
-  return state;
-}
-
-// From the daemon while the TPM is on; else from what is stored, which does not change then.
 Result<std::vector<StoredBlob>> take_any(const std::string& asked, const Keys& keys,
                                          bool with_volatile, Host& host) {
-  auto instance = instance_called(asked, host);
-  auto device = open_device(asked, host);
-  if (!device) {
-    bool rests = instance && device.error().code == Errc::not_found;
-    return rests ? take_at_rest(*instance, with_volatile, host) : tl::unexpected(device.error());
-  }
-  auto off = [&] {
-    auto status = device->call(request::get_status);
-    return status && status->phase == VTPM_PHASE_OFF;
-  };
-  if (instance && off()) {
-    auto state = take_at_rest(*instance, with_volatile, host);
-    if (off()) {
-      return state;
-    }
-  }
-  return take_backup(*device, with_volatile, pointer_to(keys.daemon));
+  return take_present_state(asked, {}, pointer_to(keys.daemon), with_volatile, host)
+      .map([&](PresentState&& state) {
+        std::erase_if(state.blobs, [&](const StoredBlob& blob) {
+          return !with_volatile && blob.name.kind != BlobKind::permanent;
+        });
+        return std::move(state.blobs);
+      });
 }
 
 // Where `vtpmctl status` finds it. Who may not write there has made a backup nevertheless.
 void record_backup(const std::string& asked, const Host& host) {
-  auto instance = instance_called(asked, host);
+  auto instance = instance_called(asked, host.instances, host.paths);
   if (!instance) {
     return;
   }
@@ -322,7 +269,7 @@ Result<void> restore_at_rest(const std::string& instance, const std::vector<Stor
   bool is_12 = settings && value_of(*settings, "tpm").value_or("2.0") == "1.2";
   TpmVersion version = is_12 ? TpmVersion::tpm12 : TpmVersion::tpm20;
   auto blobs = blobs_to_restore(backup, version, !arguments.no_volatile);
-  auto place = blobs ? resting_place(instance, host) : tl::unexpected(blobs.error());
+  auto place = blobs ? resting_place(instance, {}, host) : tl::unexpected(blobs.error());
   if (!place) {
     return tl::unexpected(place.error());
   }
@@ -374,7 +321,7 @@ Result<void> state_restore(const Arguments& arguments, Host& host) {
   if (device) {
     return restore_on(*device, *backup, arguments, host);
   }
-  auto instance = instance_called(arguments.device, host);
+  auto instance = instance_called(arguments.device, host.instances, host.paths);
   bool rests = instance && device.error().code == Errc::not_found;
   return rests ? restore_at_rest(*instance, *backup, arguments, host)
                : tl::unexpected(device.error());

@@ -8,11 +8,11 @@
 #include <chrono>
 #include <istream>
 #include <ostream>
-#include <thread>
 
 #include "ctl/tool/holder.h"
 #include "ctl/tool/instances.h"
-#include "ctl/tool/tpm_view.h"
+#include "ctl/tool/open_device.h"
+#include "ctl/tool/path_watch.h"
 #include "ctl/tool/verbs.h"
 
 namespace vtpm::verb {
@@ -34,18 +34,12 @@ std::string link_of(const Host& host, const std::string& name) {
 // Whoever starts an instance uses it next, by its name. Without udev there are no links.
 void wait_for_links(const Host& host, const Outcomes& outcomes) {
   constexpr std::chrono::seconds kPatience{10};
-  constexpr std::chrono::milliseconds kPause{20};
   auto deadline = std::chrono::steady_clock::now() + kPatience;
   for (const auto& [name, result] : outcomes) {
     std::string link = link_of(host, name);
-    bool wanted = host.udev && result;
-    while (wanted && ::access(link.c_str(), F_OK) != 0) {
-      if (std::chrono::steady_clock::now() > deadline) {
-        host.err << "vtpmctl: " << name << " is up, but udev has made no " << link
-                 << "; are the rules of vtpm installed?\n";
-        break;
-      }
-      std::this_thread::sleep_for(kPause);
+    if (host.udev && result && !wait_for_path(link, deadline)) {
+      host.err << "vtpmctl: " << name << " is up, but udev has made no " << link
+               << "; are the rules of vtpm installed?\n";
     }
   }
 }
@@ -78,23 +72,14 @@ bool is_any(const ServiceState&) {
   return true;
 }
 
-// By the instance's control node. Not found when it does not run.
-Result<DeviceClient> client_of(const std::string& name, Host& host) {
-  auto node = control_node(host.paths, device_of(host.instances, name).value_or(name));
-  node = node ? node : control_node(host.paths, name);
-  auto ioctl = node ? host.open(*node) : tl::unexpected(node.error());
-  return ioctl ? Result<DeviceClient>(DeviceClient(name, *node, std::move(*ioctl)))
-               : tl::unexpected(ioctl.error());
-}
-
 Result<void> check_may_stop(const std::string& name, Host& host) {
-  auto device = client_of(name, host);
+  auto device = open_device(name, host);
   return device ? check_not_held(*device) : Result<void>();
 }
 
 // Its daemon may run, and its TPM be of no use.
 Result<void> check_usable(const std::string& name, Host& host) {
-  auto device = client_of(name, host);
+  auto device = open_device(name, host);
   auto status = device ? device->call(request::get_status) : tl::unexpected(device.error());
   if (!status || status->phase != VTPM_PHASE_FAILED) {
     return {};
@@ -318,7 +303,7 @@ Result<void> forget(const Arguments& arguments, Host& host) {
 // KVM says that the machine of a process has gone; the TPMs that this process opened go with it.
 Result<void> reap(const Arguments& arguments, Host& host) {
   for (const std::string& name : list_instances(host.instances)) {
-    auto device = client_of(name, host);
+    auto device = open_device(name, host);
     auto status = device ? device->call(request::get_status) : tl::unexpected(device.error());
     if (!status && status.error().code != Errc::not_found) {
       host.err << "vtpmctl: " << status.error().message << "\n";
@@ -330,13 +315,6 @@ Result<void> reap(const Arguments& arguments, Host& host) {
       host.out << name << "\n";
     }
   }
-  return {};
-}
-
-Result<void> instance_status(const Arguments& arguments, Host& host) {
-  TpmView view = view_of_instance(arguments.device, "", host);
-  ask_service(view, host);
-  print(arguments, host, report_of(view, host));
   return {};
 }
 

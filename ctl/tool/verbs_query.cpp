@@ -1,10 +1,9 @@
 #include <algorithm>
 #include <array>
-#include <optional>
+#include <iterator>
 #include <ostream>
 
-#include "ctl/tool/instances.h"
-#include "ctl/tool/tpm_view.h"
+#include "ctl/tool/overview.h"
 #include "ctl/tool/transfers.h"
 #include "ctl/tool/verbs.h"
 #include "engine/response_codes.h"
@@ -52,133 +51,74 @@ std::vector<std::string> capability_names(uint64_t mask) {
   return names;
 }
 
-bool has(const vtpm_status& status, uint32_t flag) {
-  return (status.flags & flag) != 0;
+std::string or_dash(const std::string& text) {
+  return text.empty() ? "-" : printable(text);
 }
 
-// One line of the list, and the same for programs.
-struct Listed {
-  std::vector<std::string> row;
-  Report report;
-  std::optional<Error> failed;  // it could not be asked
-};
-
-Listed listed_error(const std::string& name, const Error& error) {
-  Listed listed{{name, "-", "-", "-", "-", "-", error.message}, {}, error};
-  listed.report.add("device", name).add("error", error.message);
-  return listed;
-}
-
-Listed ask_listed(const std::string& name, Host& host) {
-  auto node = control_node(host.paths, name);
-  if (!node) {
-    return listed_error(name, node.error());
+// One line of the list.
+std::vector<std::string> row_of(const Seen& seen) {
+  std::string device = or_dash(seen.device);
+  std::string name = or_dash(seen.name);
+  if (!seen.view) {
+    const Error& failed = seen.view.error();
+    return {device, name, "-", phase_words(failed), "-", "-", "-", failed.message};
   }
-  auto ioctl = host.open(*node);
-  if (!ioctl) {
-    return listed_error(name, ioctl.error());
+  const TpmView& view = *seen.view;
+  if (!view.status) {
+    return {device, name, "-", view.service, "-", "-", "-", "-"};
   }
-  DeviceClient device(name, *node, std::move(*ioctl));
-  auto view = view_of_running(device, host);
-  if (!view) {
-    return listed_error(name, view.error());
-  }
-  const vtpm_status& status = *view->status;
-  bool in_use = has(status, VTPM_STATUS_IN_USE);
-  return {
-      {name, version_name(status.version), phase_words(status), in_use ? holder_words(*view) : "no",
-       lockout_words(*view), std::to_string(status.pid), printable(text_in(status.state))},
-      report_of(*view, host),
-      std::nullopt};
+  return {device,
+          name,
+          version_name(view.status->version),
+          phase_words(*view.status),
+          use_words(view),
+          lockout_words(view),
+          std::to_string(view.status->pid),
+          printable(text_in(view.status->state))};
 }
 
-}  // namespace
-
-namespace {
-
-struct Instance {
-  std::string name;
-  std::string device;
-  std::string state;
-};
-
-// All, with one call of the services.
-std::vector<Instance> instances_of(Host& host) {
-  Names names = list_instances(host.instances);
-  auto states = host.services.states(names);
-  std::vector<Instance> instances;
-  for (size_t i = 0; i < names.size(); ++i) {
-    instances.push_back(
-        {names[i], device_of(host.instances, names[i]).value_or("?"), states[i].state});
+void print_reports(const Arguments& arguments, Host& host, const std::vector<Seen>& all) {
+  std::vector<Report> reports;
+  std::string text;
+  for (const Seen& seen : all) {
+    reports.push_back(report_of(seen, host));
+    text += (text.empty() ? "" : "\n") + reports.back().text();
   }
-  return instances;
-}
-
-// Whose device it is: of several that are configured with it, the one that runs.
-std::vector<Instance>::iterator owner_of(const std::string& device,
-                                         std::vector<Instance>& instances) {
-  auto running = std::ranges::find_if(instances, [&](const Instance& instance) {
-    return instance.device == device && instance.state == "running";
-  });
-  return running != instances.end() ? running
-                                    : std::ranges::find(instances, device, &Instance::device);
-}
-
-Listed stopped_instance(const Instance& instance, Host& host) {
-  const auto& [name, device, state] = instance;
-  Listed listed{{device, name, "-", state, "-", "-", "-", "-"}, {}, std::nullopt};
-  listed.report = report_of(view_of_instance(name, state, host), host);
-  return listed;
-}
-
-// Who may not ask has seen no list; a TPM that does not answer is one that somebody looks after.
-Result<void> told_of_failures(const std::vector<Listed>& all) {
-  std::string devices;
-  const Error* first = nullptr;
-  for (const Listed& listed : all) {
-    if (listed.failed) {
-      devices += (devices.empty() ? "" : ", ") + listed.row.front();
-      first = first == nullptr ? &*listed.failed : first;
-    }
-  }
-  return first == nullptr
-             ? Result<void>()
-             : failure(first->code, "could not ask " + devices + ": " + first->message);
+  host.out << (arguments.json ? json_array(reports) : text);
 }
 
 }  // namespace
 
 Result<void> list(const Arguments& arguments, Host& host) {
-  std::vector<Listed> all;
-  auto instances = instances_of(host);
-  for (const std::string& device : list_devices(host.paths)) {
-    Listed listed = ask_listed(device, host);
-    auto owner = owner_of(device, instances);
-    listed.row.insert(listed.row.begin() + 1, owner == instances.end() ? "-" : owner->name);
-    if (owner != instances.end()) {
-      instances.erase(owner);
-    }
-    all.push_back(std::move(listed));
-  }
-  for (const Instance& instance : instances) {
-    all.push_back(stopped_instance(instance, host));
+  auto all = look_at_all(host);
+  if (arguments.json) {
+    print_reports(arguments, host, all);
+    return told_of_failures(all);
   }
   std::vector<std::vector<std::string>> rows{
       {"DEVICE", "NAME", "TPM", "PHASE", "IN USE", "LOCKOUT", "PID", "STATE"}};
-  std::vector<Report> reports;
-  for (const Listed& listed : all) {
-    rows.push_back(listed.row);
-    reports.push_back(listed.report);
-  }
-  host.out << (arguments.json ? json_array(reports) : table(rows));
+  std::ranges::transform(all, std::back_inserter(rows), row_of);
+  host.out << table(rows);
   return told_of_failures(all);
 }
 
-Result<void> status(const Arguments& arguments, DeviceClient& device, Host& host) {
-  return view_of_running(device, host).map([&](TpmView view) {
-    ask_service(view, host);
-    print(arguments, host, report_of(view, host));
-  });
+Result<void> status(const Arguments& arguments, Host& host) {
+  auto all = arguments.all ? look_at_all(host) : look_at(arguments.names, host);
+  for (Seen& seen : all) {
+    if (seen.view) {
+      ask_last_words(*seen.view, host);
+    }
+  }
+  if (arguments.all || all.size() > 1) {
+    print_reports(arguments, host, all);
+    return told_of_failures(all);
+  }
+  const auto& view = all.front().view;
+  if (!view) {
+    return tl::unexpected(view.error());
+  }
+  print(arguments, host, report_of(*view, host));
+  return {};
 }
 
 Result<void> caps(const Arguments& arguments, DeviceClient& device, Host& host) {

@@ -1,7 +1,9 @@
+#include <optional>
 #include <ostream>
 
 #include "ctl/config/settings.h"
 #include "ctl/tool/instances.h"
+#include "ctl/tool/present_state.h"
 #include "ctl/tool/state_copies.h"
 #include "ctl/tool/state_inspection.h"
 #include "ctl/tool/verbs.h"
@@ -11,6 +13,8 @@
 namespace vtpm::verb {
 namespace {
 
+using State = std::vector<StoredBlob>;
+
 struct Place {
   Location where;
   LocationKey key;
@@ -18,59 +22,58 @@ struct Place {
 
 Result<Place> find_place(const std::string& text, const std::string& key_source, Host& host) {
   auto where = find_location(text, host.instances);
-  if (!where) {
-    return tl::unexpected(where.error());
-  }
-  auto key = LocationKey::read(*where, key_source);
-  if (!key) {
-    return tl::unexpected(key.error());
-  }
-  return Place{std::move(*where), std::move(*key)};
+  auto key = where ? LocationKey::read(*where, key_source) : tl::unexpected(where.error());
+  return key ? Result<Place>(Place{std::move(*where), std::move(*key)})
+             : tl::unexpected(key.error());
 }
 
 // Somebody who runs a TPM on it is the likely holder of a lock.
 Error with_remedy(Error error) {
   if (error.code == Errc::busy) {
     error.message +=
-        ". If a TPM runs on it, end that first: vtpmctl stop NAME, or vtpmctl "
-        "terminate DEV";
+        ". If a TPM runs on it, end that first: vtpmctl stop NAME, or vtpmctl terminate DEV. An "
+        "instance that is named instead of its file can be exported and backed up while it runs";
   }
   return error;
 }
 
-Result<void> move_between(const Place& from, const Place& to, const Arguments& arguments,
-                          Host& host) {
-  auto state = take_state_at(from.where, from.key);
-  if (!state) {
-    return tl::unexpected(with_remedy(state.error()));
-  }
-  std::erase_if(*state, [&](const StoredBlob& blob) {
+Result<State> take_from(const Place& from) {
+  return take_state_at(from.where, from.key).map_error(with_remedy);
+}
+
+Result<void> put_into(const Place& to, State state, const Location& from,
+                      const Arguments& arguments, Host& host) {
+  std::erase_if(state, [&](const StoredBlob& blob) {
     return arguments.version.value_or(blob.name.version) != blob.name.version;
   });
-  if (state->empty()) {
-    return failure(Errc::not_found,
-                   "there is no state of that TPM version in " + from.where.text());
+  if (state.empty()) {
+    return failure(Errc::not_found, "there is no state of that TPM version in " + from.text());
   }
   auto open = [&](const Location& place, CreateState create) {
     return open_location(place, to.key, create);
   };
-  auto put =
-      put_state(*state, to.where, arguments.replace ? Replace::always : Replace::never, open);
+  auto put = put_state(state, to.where, arguments.replace ? Replace::always : Replace::never, open);
   if (!put) {
     return tl::unexpected(with_remedy(put.error()));
   }
-  for (const StoredBlob& blob : *state) {
+  for (const StoredBlob& blob : state) {
     host.out << in_words(blob.name) << ": " << blob.data.size() << " bytes\n";
   }
   return {};
 }
 
-Result<void> move_state(const Arguments& arguments, Host& host, bool to_file,
-                        const char* wrong_way) {
+struct Way {
+  Location from;
+  Location to;
+};
+
+// Import goes to a file of our own format, export from one.
+Result<Way> find_way(const Arguments& arguments, const Host& host, bool to_file,
+                     const char* wrong_way) {
   auto from = find_location(arguments.from, host.instances);
-  auto to = find_location(arguments.to, host.instances);
-  if (!from || !to) {
-    return tl::unexpected(from ? to.error() : from.error());
+  auto to = from ? find_location(arguments.to, host.instances) : tl::unexpected(from.error());
+  if (!to) {
+    return tl::unexpected(to.error());
   }
   if ((to->kind == LocationKind::file) != to_file ||
       (from->kind == LocationKind::file) == to_file) {
@@ -78,13 +81,32 @@ Result<void> move_state(const Arguments& arguments, Host& host, bool to_file,
   }
   from->version = arguments.version;
   to->version = arguments.version;
-  auto from_key = LocationKey::read(*from, arguments.from_key);
-  auto to_key = LocationKey::read(*to, arguments.key);
-  if (!from_key || !to_key) {
-    return tl::unexpected(from_key ? to_key.error() : from_key.error());
+  return Way{std::move(*from), std::move(*to)};
+}
+
+// Of an instance by its daemon, while its TPM is on.
+Result<State> take_for_export(const Way& way, const Arguments& arguments, Host& host) {
+  if (!instance_exists(host.instances, arguments.from)) {
+    auto key = LocationKey::read(way.from, arguments.from_key);
+    return key ? take_from({way.from, std::move(*key)}) : tl::unexpected(key.error());
   }
-  return move_between(Place{*from, std::move(*from_key)}, Place{*to, std::move(*to_key)}, arguments,
-                      host);
+  std::optional<SwtpmKey> daemons;
+  if (!arguments.migration_key.empty()) {
+    auto key = read_swtpm_key(arguments.migration_key);
+    if (!key) {
+      return tl::unexpected(key.error());
+    }
+    daemons = std::move(*key);
+  }
+  auto state = take_present_state(arguments.from, arguments.from_key, daemons ? &*daemons : nullptr,
+                                  false, host);
+  if (state && state->on) {
+    host.err << "vtpmctl: " << arguments.from
+             << " runs, and goes on: what it changes from now on is "
+             << "not in " << way.to.text() << ", and no more than one of the two may be used\n";
+  }
+  return state ? Result<State>(std::move(state->blobs))
+               : tl::unexpected(with_remedy(state.error()));
 }
 
 TpmVersion version_of_instance(const std::string& name, const Host& host) {
@@ -119,17 +141,28 @@ Result<void> state_inspect(const Arguments& arguments, Host& host) {
 }
 
 Result<void> state_import(const Arguments& arguments, Host& host) {
-  return move_state(
+  auto way = find_way(
       arguments, host, true,
       "import takes a state of swtpm's (dir: or linear:) into a file (file:); the other way is "
       "vtpmctl state export");
+  auto from_key =
+      way ? LocationKey::read(way->from, arguments.from_key) : tl::unexpected(way.error());
+  auto key =
+      from_key ? LocationKey::read(way->to, arguments.key) : tl::unexpected(from_key.error());
+  auto state = key ? take_from({way->from, std::move(*from_key)}) : tl::unexpected(key.error());
+  return state ? put_into({way->to, std::move(*key)}, std::move(*state), way->from, arguments, host)
+               : tl::unexpected(state.error());
 }
 
 Result<void> state_export(const Arguments& arguments, Host& host) {
-  return move_state(
+  auto way = find_way(
       arguments, host, false,
       "export gives a file's state (file:) to swtpm (dir: or linear:); the other way is vtpmctl "
       "state import");
+  auto key = way ? LocationKey::read(way->to, arguments.key) : tl::unexpected(way.error());
+  auto state = key ? take_for_export(*way, arguments, host) : tl::unexpected(key.error());
+  return state ? put_into({way->to, std::move(*key)}, std::move(*state), way->from, arguments, host)
+               : tl::unexpected(state.error());
 }
 
 Result<void> import_into_instance(const Arguments& arguments, Host& host) {
@@ -143,8 +176,9 @@ Result<void> import_into_instance(const Arguments& arguments, Host& host) {
   auto from_key =
       from ? LocationKey::read(*from, arguments.from_key) : tl::unexpected(from.error());
   auto to = from_key ? find_place(arguments.device, {}, host) : tl::unexpected(from_key.error());
-  auto moved = to ? move_between(Place{*from, std::move(*from_key)}, *to, import, host)
-                  : tl::unexpected(to.error());
+  auto state = to ? take_from({*from, std::move(*from_key)}) : tl::unexpected(to.error());
+  auto moved =
+      state ? put_into(*to, std::move(*state), *from, import, host) : tl::unexpected(state.error());
   if (moved) {
     host.err << "vtpmctl: the state in " << from->text()
              << " still works: see to it that no TPM runs on it any more, and remove it once "

@@ -112,6 +112,24 @@ if grep no-such-key "$OUTPUT"; then fail "an older reason was told"; fi
 systemctl reset-failed vtpm@web04.service 2>/dev/null || true
 ctl 0 destroy web04 --yes
 
+step "a TPM that cannot be used is no success, and its daemon stays"
+head -c 32 /dev/urandom >/etc/vtpm/key
+head -c 32 /dev/urandom >/etc/vtpm/other
+ctl 0 create sealed --key file=/etc/vtpm/key,format=binary
+sed -i 's|vtpm/key|vtpm/other|' /etc/vtpm/sealed.toml
+ctl 3 start sealed
+expect_output 'sealed is there, but its TPM cannot be used: .*key'
+is_active sealed
+expect_eq "$(systemctl show -P StatusText vtpm@sealed.service | cut -d: -f1)" failed "what systemd shows"
+ctl 3 start sealed web01 # one of two
+ctl 3 restart sealed
+expect_output 'key'
+is_active sealed
+sed -i 's|vtpm/other|vtpm/key|' /etc/vtpm/sealed.toml
+ctl 0 restart sealed
+ctl 0 destroy sealed --yes
+rm /etc/vtpm/key /etc/vtpm/other
+
 step "state that has gone is not made anew"
 ctl 0 create precious
 ctl 0 start precious
@@ -166,6 +184,9 @@ expect_output 'many1: started'
 expect_eq "$(calls)" 1 "calls for start"
 counted 0 list
 expect_eq "$(calls)" 1 "calls for list"
+counted 0 status --all --json
+expect_eq "$(calls) $(jq -r '[.[] | "\(.name) \(.service) \(.enabled)"] | join(", ")' "$OUTPUT")" \
+    "1 web01 stopped false, many1 running false, many2 running false" "calls for status of all, and what they tell"
 counted 0 stop many1 many2
 expect_eq "$(calls)" 1 "calls for stop"
 counted 0 destroy many1 --yes

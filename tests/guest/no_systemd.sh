@@ -58,9 +58,14 @@ chmod 644 /run/vtpm/web01.pid
 step "a daemon that does not answer is told, and the others are shown"
 kill -STOP "$own"
 ctl 1 list
-expect_output 'vtpm0.*does not answer'
-expect_output 'vtpm1.*web02'
+expect_output '^vtpm0 +web01 +- +not answering .*does not answer'
+expect_output '^vtpm1 +web02 .*on, '
 ctl 1 status /dev/vtpm0
+expect_output 'does not answer'
+ctl 1 status --all
+expect_output '^phase +not answering$'
+expect_output '^name +web02$'
+ctl 1 state export web01 "dir:$WORK/silent"
 expect_output 'does not answer'
 ctl 0 status web02
 ctl 0 reap 999999
@@ -71,7 +76,7 @@ step "who holds a TPM is named, and loses it by force only"
 sleep 1000 <>/dev/vtpm/by-name/web01 &
 holder=$!
 ctl 1 stop web01
-expect_output "process $holder \(sleep\)"
+expect_output "sleep \(process $holder\)"
 ctl 1 power off web01
 expect_output 'say --force'
 kill "$holder"
@@ -86,8 +91,38 @@ chmod 600 "$WORK/key" "$WORK/other"
 ctl 0 create sealed --key "file=$WORK/key,format=binary"
 sed -i "s|$WORK/key|$WORK/other|" /etc/vtpm/sealed.toml
 ctl 3 start sealed
-expect_output 'key'
+expect_output 'sealed is there, but its TPM cannot be used: .*key'
+ctl 0 status sealed --json
+expect_eq "$(jq -r '"\(.service) \(.phase) \(.reason | test("key"))"' "$OUTPUT")" "running failed true" "the daemon, its TPM and the reason"
+ctl 3 start sealed # it runs already
+expect_output 'sealed is there, but its TPM cannot be used: .*key'
+sed -i "s|$WORK/other|$WORK/key|" /etc/vtpm/sealed.toml
+ctl 0 restart sealed
+sed -i "s|$WORK/key|$WORK/missing|" /etc/vtpm/sealed.toml
+ctl 1 restart sealed
+expect_output 'sealed did not start: .*missing'
 ctl 0 destroy sealed --yes --force
+
+step "an instance is exported while its TPM runs, is off, and while it is stopped"
+ctl 0 create moving
+ctl 0 start moving
+on_moving() { TPM2TOOLS_TCTI=device:/dev/vtpm/by-name/moving "$@"; }
+on_moving tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x1500060
+echo -n first | on_moving tpm2_nvwrite -Q -C o -i - 0x1500060
+ctl 0 state export moving "dir:$WORK/running"
+expect_output 'moving runs, and goes on'
+echo -n later | on_moving tpm2_nvwrite -Q -C o -i - 0x1500060
+ctl 0 power off moving
+ctl 0 state export moving "dir:$WORK/off"
+ctl 0 stop moving
+ctl 0 state export moving "dir:$WORK/stopped"
+for copy in running:first off:later stopped:later; do
+    expect_exit 0 vtpmd --device vtpm9 --state "dir:$WORK/${copy%:*}" --daemon --pid-file "$WORK/copy.pid"
+    expect_eq "$(TPM2TOOLS_TCTI=device:/dev/vtpm9 tpm2_nvread -C o -s 5 0x1500060)" "${copy#*:}" "the NV index of the copy of one that is ${copy%:*}"
+    kill "$(<"$WORK/copy.pid")"
+    wait_for 10 is_missing /dev/vtpm9
+done
+ctl 0 destroy moving --yes
 
 step "those that are enabled start together"
 ctl 0 enable web01

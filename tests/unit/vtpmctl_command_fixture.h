@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -34,10 +35,7 @@ class VtpmctlCommand : public testing::Test {
               run_,
               false,
               path("uevent"),
-              [this](const std::string& path) {
-                opened_ = path;
-                return device_.function();
-              },
+              [this](const std::string& path) { return open(path); },
               in_,
               out_,
               err_};
@@ -52,6 +50,11 @@ class VtpmctlCommand : public testing::Test {
     out_.str("");
     err_.str("");
     return run(all);
+  }
+  Result<IoctlFunction> open(const std::string& node) {
+    opened_ = node;
+    return std::filesystem::exists(node) ? Result<IoctlFunction>(device_.function())
+                                         : system_failure("cannot open " + node, ENOENT);
   }
   std::string path(const char* name) const { return (root_ / name).string(); }
 

@@ -104,6 +104,49 @@ TEST_F(VtpmctlLine, WrongUsage_NamesWhatIsWrong) {
   expect_usage_error({"lock", "vtpm0", "--retries", "6001"}, "6001");
 }
 
+TEST_F(VtpmctlLine, KeyThatIsNoSource_IsWrongUsageOfItsOption) {
+  expect_usage_error({"state", "backup", "web01", "f", "--key", "/path"}, "--key: '/path'");
+  expect_usage_error({"state", "backup", "web01", "f", "--migration-key", "/path"},
+                     "--migration-key: '/path'");
+  expect_usage_error({"state", "restore", "web01", "f", "--same-identity", "--key", "file=a,fd=3"},
+                     "--key: name one of");
+  expect_usage_error({"state", "rekey", "web01", "--new-key", "format=hex"}, "--new-key: name one");
+  expect_usage_error({"state", "import", "dir:a", "file:b", "--from-key", "a"}, "--from-key: 'a'");
+  expect_usage_error({"state", "export", "web01", "dir:b", "--migration-key", "a"},
+                     "--migration-key: 'a'");
+  expect_usage_error({"create", "web01", "--from", "dir:a", "--from-key", "fd=x"},
+                     "--from-key: 'x'");
+}
+
+TEST_F(VtpmctlLine, KeyOfTheOtherFormat_IsWrongUsageAtItsEnd) {
+  const char* swtpms = "file=k,mode=aes-256-cbc";
+
+  EXPECT_EQ(arguments({"state", "import", "dir:a", "file:b", "--from-key", swtpms}).from_key,
+            swtpms);
+  EXPECT_EQ(arguments({"state", "export", "file:b", "dir:a", "--key", swtpms}).key, swtpms);
+  EXPECT_EQ(arguments({"create", "a", "--from", "dir:a", "--from-key", swtpms}).from_key, swtpms);
+  expect_usage_error({"state", "import", "dir:a", "file:b", "--key", swtpms}, "--key: 'mode'");
+  expect_usage_error({"state", "export", "file:b", "dir:a", "--from-key", swtpms},
+                     "--from-key: 'mode'");
+  expect_usage_error({"create", "a", "--from", "file:a", "--from-key", swtpms},
+                     "--from-key: 'mode'");
+}
+
+// A script's variable that is not set must not leave a state unsealed.
+TEST_F(VtpmctlLine, EmptyValue_IsWrongUsage) {
+  expect_usage_error({"state", "backup", "web01", "f", "--key", ""}, "--key");
+  expect_usage_error({"state", "rekey", "web01", "--new-key", ""}, "--new-key");
+  expect_usage_error({"create", "web01", "--key", ""}, "--key");
+}
+
+TEST_F(VtpmctlLine, Status_TakesNamesOrAll) {
+  EXPECT_EQ(arguments({"status", "vtpm0", "web01"}).names,
+            (std::vector<std::string>{"vtpm0", "web01"}));
+  EXPECT_TRUE(arguments({"status", "--all"}).all);
+  expect_usage_error({"status"}, "DEV, or --all, is required");
+  expect_usage_error({"status", "vtpm0", "--all"}, "excludes");
+}
+
 TEST_F(VtpmctlLine, Misspelling_IsToldWithWhatWasMeant) {
   expect_usage_error({"sttaus", "vtpm0"}, "did you mean status?");
   expect_usage_error({"power", "rset", "vtpm0"}, "did you mean reset?");

@@ -18,6 +18,7 @@ namespace {
 
 using testing::AllOf;
 using testing::AnyOf;
+using testing::ContainsRegex;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -133,7 +134,7 @@ TEST_F(VtpmctlCommand, TpmInUse_IsSwitchedByForceAlone) {
   EXPECT_EQ(run({"power", "off", "vtpm7"}), 1);
   EXPECT_EQ(run({"power", "reset", "vtpm7"}), 1);
   EXPECT_EQ(run({"terminate", "vtpm7"}), 1);
-  EXPECT_THAT(device_.asked, Each(AnyOf(VTPM_GET_STATUS)));
+  EXPECT_THAT(device_.asked, Each(AnyOf(VTPM_GET_STATUS, VTPM_GET_DETAILS)));
 
   EXPECT_EQ(run({"power", "off", "vtpm7", "--force"}), 0);
   EXPECT_EQ(device_.asked.back(), VTPM_STOP);
@@ -201,6 +202,33 @@ TEST_F(VtpmctlInstances, List_ThatCouldNotAsk_FailsWithASentenceAndShowsTheRest)
 
   EXPECT_THAT(out_.str(), HasSubstr("web02"));
   EXPECT_THAT(err_.str(), AllOf(HasSubstr("vtpm7"), HasSubstr("control needs root")));
+}
+
+TEST_F(VtpmctlInstances, List_OfADaemonThatDoesNotAnswer_SaysSoAsItsPhase) {
+  device_.fail(VTPM_GET_STATUS, ETIMEDOUT);
+
+  EXPECT_EQ(run({"list"}), 1);
+
+  EXPECT_THAT(out_.str(),
+              AllOf(ContainsRegex("vtpm7 +web01 +- +not answering "), HasSubstr("web02")));
+}
+
+TEST_F(VtpmctlInstances, List_OfATpmThatMayNotBeAsked_DoesNotBlameItsDaemon) {
+  device_.fail(VTPM_GET_STATUS, EACCES);
+
+  EXPECT_EQ(run({"list"}), 1);
+
+  EXPECT_THAT(out_.str(), ContainsRegex("vtpm7 +web01 +- +unknown "));
+}
+
+TEST_F(VtpmctlInstances, DeviceThatAnotherHas_IsNotTheInstances) {
+  device_.on<vtpm_status>(VTPM_GET_STATUS, [](auto& status) {
+    held_by_this_process(status);
+    std::strcpy(status.state, "file:/srv/another");  // NOLINT: fits
+    return 0;
+  });
+
+  EXPECT_EQ(run({"stop", "web01"}), 0) << "web01 does not run";
 }
 
 TEST_F(VtpmctlInstances, Reap_GoesOnBehindADaemonThatDoesNotAnswer) {

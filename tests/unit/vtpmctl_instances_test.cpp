@@ -126,6 +126,17 @@ TEST_F(Instances, OfOtherNames_AreNotListed) {
   EXPECT_THAT(list_instances(paths_), ElementsAre("one"));
 }
 
+TEST_F(Instances, Called_AreByTheirOwnNameOrTheirDevices) {
+  ASSERT_TRUE(create("one", {{"device", "vtpm7"}}));
+  DevicePaths devices{(root_ / "dev").string(), (root_ / "class").string()};
+
+  EXPECT_EQ(instance_called("one", paths_, devices), "one");
+  EXPECT_EQ(instance_called("vtpm7", paths_, devices), "one");
+  EXPECT_EQ(instance_called((root_ / "dev/vtpm7").string(), paths_, devices), "one");
+  EXPECT_EQ(instance_called("vtpm8", paths_, devices), std::nullopt);
+  EXPECT_EQ(instance_called("two", paths_, devices), std::nullopt);
+}
+
 TEST_F(Instances, ForgottenNodes_AreItsOwnAlone) {
   ASSERT_TRUE(create("one", {{"device", "vtpm7"}}));
   std::filesystem::create_directories(root_ / "run/devices");
@@ -299,8 +310,9 @@ TEST_F(Instances, LastWords_AreOfTheLastRun) {
     return words[0] == "journalctl" ? Ran{0, "it failed\n"}
                                     : Ran{0, "Id=vtpm@one.service\nInvocationID=abc\n"};
   };
+  auto services = make_services(true, run_, paths_);
 
-  EXPECT_EQ(make_services(true, run_, paths_)->last_words("one"), "it failed");
+  EXPECT_EQ(services->last_words("one", services->state_of("one").run), "it failed");
 
   EXPECT_THAT(ran_.back(), Contains("_SYSTEMD_INVOCATION_ID=abc"));
 }

@@ -1,6 +1,9 @@
 // What status tells of a TPM, whether it runs or not.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -33,11 +36,14 @@ class VtpmctlStatus : public VtpmctlCommand {
     std::strcpy(details_.program, VTPM_VERSION);  // NOLINT: fits
   }
 
-  nlohmann::json status_of(const char* what) {
+  nlohmann::json status_of(const std::vector<const char*>& what) {
+    std::vector<const char*> words{"status", "--json"};
+    words.insert(words.end(), what.begin(), what.end());
     out_.str("");
-    EXPECT_EQ(run({"status", what, "--json"}), 0) << err_.str();
+    EXPECT_EQ(run(words), 0) << err_.str();
     return nlohmann::json::parse(out_.str());
   }
+  nlohmann::json status_of(const char* what) { return status_of(std::vector{what}); }
   std::string words_of(const char* what) {
     out_.str("");
     EXPECT_EQ(run({"status", what}), 0) << err_.str();
@@ -75,6 +81,21 @@ TEST_F(VtpmctlStatus, HolderOfTheRawNode_IsToldAsAProcessByName) {
   std::strcpy(details_.opener, "qemu\x1b");  // NOLINT: fits
 
   EXPECT_THAT(words_of("vtpm7"), HasSubstr("yes, by qemu\\x1b (process 42)"));
+}
+
+TEST_F(VtpmctlStatus, HolderOfAnotherPidNamespace_IsNotProcessZero) {
+  status_.flags = VTPM_STATUS_IN_USE;
+
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("yes, by a process that the daemon cannot see"));
+}
+
+TEST_F(VtpmctlStatus, HolderThatAnOlderDaemonDoesNotName_IsNamedByTheKernel) {
+  details_error_ = ENOTTY;
+  status_.flags = VTPM_STATUS_IN_USE;
+  status_.opener_pid = static_cast<uint32_t>(::getpid());
+
+  EXPECT_THAT(words_of("vtpm7"),
+              HasSubstr("yes, by unit_tests (process " + std::to_string(::getpid()) + ")"));
 }
 
 TEST_F(VtpmctlStatus, LastOpener_IsNoHolder) {
@@ -127,6 +148,81 @@ TEST_F(VtpmctlStatus, StorageThatFailed_IsToldWithItsAge) {
   std::strcpy(details_.storage_failure, "the disk is full");  // NOLINT: fits
 
   EXPECT_THAT(words_of("vtpm7"), HasSubstr("the disk is full, 2 min ago"));
+}
+
+// web01 runs as vtpm7; web02 has failed, and web03 is stopped.
+class VtpmctlStatusOfMany : public VtpmctlStatus {
+ protected:
+  VtpmctlStatusOfMany() {
+    std::ofstream(path("etc/web02.toml")) << "device = \"vtpm8\"\n";
+    std::ofstream(path("etc/web03.toml")) << "device = \"vtpm9\"\n";
+    answer_ = {0,
+               "Id=vtpm@web01.service\nActiveState=active\nUnitFileState=enabled\n\n"
+               "Id=vtpm@web02.service\nActiveState=failed\nInvocationID=abc\n\n"
+               "Id=vtpm@web03.service\nActiveState=inactive\n"};
+  }
+  static std::vector<std::string> names_in(const nlohmann::json& all) {
+    std::vector<std::string> names;
+    for (const auto& one : all) {
+      names.push_back(one["name"]);
+    }
+    return names;
+  }
+};
+
+TEST_F(VtpmctlStatusOfMany, Several_AreAnArrayInTheirOrder) {
+  auto all = status_of({"web03", "vtpm7"});
+
+  EXPECT_THAT(names_in(all), testing::ElementsAre("web03", "web01"));
+  EXPECT_EQ(all[0]["phase"], "stopped");
+  EXPECT_EQ(all[1]["phase"], "on");
+  EXPECT_EQ(all[1]["enabled"], true);
+  EXPECT_EQ(fields_of(all[0]), fields_of(all[1]));
+}
+
+TEST_F(VtpmctlStatusOfMany, Several_AreParagraphs) {
+  EXPECT_EQ(run({"status", "web01", "web03"}), 0) << err_.str();
+
+  EXPECT_THAT(out_.str(), testing::ContainsRegex("name +web01\n(.+\n)+\nname +web03\n"));
+}
+
+TEST_F(VtpmctlStatusOfMany, OneAlone_IsAnObject) {
+  EXPECT_EQ(status_of({"web03"})["name"], "web03");
+}
+
+TEST_F(VtpmctlStatusOfMany, All_AreThoseOfTheListWithOneQuestionToSystemd) {
+  auto all = status_of({"--all"});
+
+  EXPECT_THAT(names_in(all), testing::ElementsAre("web01", "web02", "web03"));
+  EXPECT_EQ(all[1]["service"], "failed");
+  EXPECT_THAT(ran_.at(0), AllOf(testing::Contains("systemctl"), testing::Contains("show")));
+  EXPECT_THAT(ran_, testing::Each(testing::Contains(testing::AnyOf("show", "journalctl"))));
+  EXPECT_EQ(std::ranges::count(ran_, "systemctl", [](const auto& words) { return words[0]; }), 1);
+}
+
+TEST_F(VtpmctlStatusOfMany, AllOfOne_IsAnArrayToo) {
+  std::filesystem::remove(path("etc/web02.toml"));
+  std::filesystem::remove(path("etc/web03.toml"));
+
+  EXPECT_EQ(status_of({"--all"}).size(), 1u);
+}
+
+TEST_F(VtpmctlStatusOfMany, OneThatDoesNotAnswer_HidesNoOther) {
+  device_.fail(VTPM_GET_STATUS, ETIMEDOUT);
+
+  EXPECT_EQ(run({"status", "vtpm7", "web03", "nobody", "--json"}), 1);
+
+  auto all = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(all[0]["name"], "web01");
+  EXPECT_EQ(all[0]["phase"], "not answering");
+  EXPECT_EQ(all[1]["phase"], "stopped");
+  EXPECT_EQ(all[2]["asked"], "nobody");
+  EXPECT_EQ(all[2]["phase"], "unknown");
+  EXPECT_THAT(err_.str(), HasSubstr("could not ask vtpm7, nobody: "));
+}
+
+TEST_F(VtpmctlStatusOfMany, InstanceThatRunsWithoutALink_IsAskedByItsDevice) {
+  EXPECT_EQ(status_of({"web01"})["phase"], "on");
 }
 
 TEST_F(VtpmctlCommand, ErrorWithJson_IsAnObjectOnStandardError) {

@@ -351,6 +351,7 @@ class BackupVerb : public StorageVerb {
     return changes.back();
   }
 
+  SwtpmKey daemons_key_{Bytes(32, std::byte{0xaa})};  // as in key_
   uint32_t version_ = VTPM_VERSION_2_0;
   uint32_t phase_ = VTPM_PHASE_ON;
   const std::string backup_ = path("backup");
@@ -474,6 +475,77 @@ TEST_F(InstanceBackup, WhoseTpmIsOff_IsTakenBesideItsDaemonsLock) {
   ASSERT_EQ(state({"backup", "vtpm7", backup_}), 0) << err_.str();
 
   EXPECT_EQ(load("file:" + backup_, kPermanent).value(), hex("0f0f"));
+}
+
+TEST_F(InstanceBackup, KeyFileThatCannotBeRead_IsNoWrongUsage) {
+  make("web01", file_);
+  put(file_, kPermanent, hex("0102"));
+
+  EXPECT_EQ(state({"backup", "web01", backup_, "--key", "file=" + path("no-such-key")}), 1);
+
+  EXPECT_THAT(err_.str(), HasSubstr("no-such-key"));
+  EXPECT_FALSE(std::filesystem::exists(backup_));
+}
+
+// -- Export of an instance --
+
+class InstanceExport : public InstanceBackup {
+ protected:
+  InstanceExport() {
+    directory_.write("etc/web01.toml", "device = \"vtpm7\"\nstate = \"" + file_ + "\"\n");
+    put(file_, kPermanent, hex("0f0f"));
+    put(file_, kSavestate12, hex("03"));
+  }
+  const std::string back_ = "dir:" + path("back");
+};
+
+TEST_F(InstanceExport, WhileItRuns_IsWhatTheDaemonHasAndTellsThatItGoesOn) {
+  auto daemon = open(file_);
+  must(daemon->lock());
+
+  ASSERT_EQ(state({"export", "web01", back_}), 0) << err_.str();
+
+  EXPECT_EQ(load(back_, kPermanent).value(), hex("0102"));
+  EXPECT_EQ(load(back_, kSavestate12).error().code, Errc::not_found);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("web01 runs, and goes on"), HasSubstr(back_)));
+}
+
+TEST_F(InstanceExport, WhoseTpmIsOff_IsAllThatIsStored) {
+  auto daemon = open(file_);
+  must(daemon->lock());
+  phase_ = VTPM_PHASE_OFF;
+
+  ASSERT_EQ(state({"export", "web01", back_}), 0) << err_.str();
+
+  EXPECT_EQ(load(back_, kPermanent).value(), hex("0f0f"));
+  EXPECT_EQ(load(back_, kSavestate12).value(), hex("03"));
+  EXPECT_THAT(err_.str(), IsEmpty());
+}
+
+TEST_F(InstanceExport, WhoseDaemonHasAMigrationKey_WantsIt) {
+  device_.on<vtpm_get_state>(VTPM_GET_STATEBLOB, [this](auto& structure) {
+    Bytes blob = *wrap_migration_blob(hex("0102"), &daemons_key_);
+    structure.resp.tpm_result = VTPM_RESULT_SUCCESS;
+    structure.resp.totlength = structure.resp.length = static_cast<uint32_t>(blob.size());
+    std::memcpy(structure.resp.data, blob.data(), blob.size());
+    return 0;
+  });
+
+  EXPECT_EQ(state({"export", "web01", back_}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("--migration-key"));
+  EXPECT_EQ(state({"export", "web01", back_, "--migration-key", key_ + ",mode=aes-256-cbc"}), 0)
+      << err_.str();
+
+  EXPECT_EQ(load(back_, kPermanent).value(), hex("0102"));
+}
+
+TEST_F(InstanceExport, ByTheFileOfARunningOne_SaysToNameTheInstance) {
+  auto daemon = open(file_);
+  must(daemon->lock());
+
+  EXPECT_EQ(state({"export", file_, back_}), 1);
+
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("vtpmctl stop"), HasSubstr("instance that is named")));
 }
 
 TEST_F(InstanceBackup, OfAll_GoesOnBehindAFailureAndTellsIt) {
