@@ -22,6 +22,10 @@ class Background {
  public:
   // Errors: io when the system cannot fork.
   static Result<Background> enter();
+  Background(Background&&) noexcept = default;
+  Background& operator=(Background&&) noexcept = default;
+  // The end of the process tells the parent of a failure: what is said last is said before.
+  ~Background() { verdict_.release(); }
 
   // The parent's status says which. Leaves the terminal. Only once.
   enum class Verdict : char {
@@ -35,8 +39,8 @@ class Background {
  private:
   Background(FileDescriptor verdict, FileDescriptor null)
       : verdict_(std::move(verdict)), null_(std::move(null)) {}
-  FileDescriptor
-      verdict_;  // a Verdict; closed without a word when the child dies: the parent ends with 1
+  // A Verdict; closed without a word when the child ends: the parent ends with 1.
+  FileDescriptor verdict_;
   FileDescriptor null_;  // /dev/null, which cannot be opened any more when it is needed
 };
 

@@ -14,8 +14,8 @@
 
 namespace vtpm {
 
-// "qemu-system-x86 (process 4711)". `details`: nothing from an older daemon, which gave a thread's
-// number and no name.
+// "qemu-system-x86 (process 4711)", with the name that it had when it opened the node. `details`:
+// nothing from an older daemon, which gave a thread's number and no name.
 std::string holder_in_words(const vtpm_status& status, const std::optional<vtpm_details>& details);
 
 // That no client holds the raw node and would lose its TPM. A device that cannot tell, and one that

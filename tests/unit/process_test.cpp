@@ -171,6 +171,24 @@ TEST_P(IgnoredSignal, AtTheStart_StaysIgnored) {
 
 INSTANTIATE_TEST_SUITE_P(Signals, IgnoredSignal, testing::Values(SIGTERM, SIGINT, SIGHUP));
 
+// What fails is logged behind it, and the one who waits for the parent reads until its end.
+TEST(Background, ThatIsNotNeededAnyMore_LeavesTheParentWaitingForTheEndOfTheProcess) {
+  pid_t child = fork();
+  if (child == 0) {
+    int verdict = -1;
+    {
+      Background background = Background::enter().value();
+      verdict = background.descriptors().front();
+    }
+    static_cast<void>(!::write(verdict, "r", 1));
+    _exit(0);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+
+  EXPECT_EQ(status, 0) << "the parent had ended with 1 before";
+}
+
 TEST(HardenedProcess, FileSizeLimit_IsAnErrorOfTheWriteNotASignal) {
   TemporaryDirectory directory;
   pid_t child = fork();
