@@ -30,7 +30,7 @@ std::string without_repetitions(const std::string& text) {
   std::vector<std::string> told;
   std::string joined;
   for (std::string line; std::getline(lines, line);) {
-    if (std::ranges::find(told, line) == told.end() && line.find("--help") == std::string::npos) {
+    if (std::ranges::find(told, line) == told.end()) {
       joined += (told.empty() ? "" : "\n") + line;
       told.push_back(line);
     }

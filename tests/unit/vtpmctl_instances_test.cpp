@@ -287,6 +287,16 @@ TEST_F(Instances, WordsOfAFailedStart_AreOfThisStartAlone) {
       ran_, Not(Contains(AllOf(Contains("--output=cat"), Not(Contains(StartsWith("--since=@")))))));
 }
 
+TEST_F(Instances, WrongConfigurationOfAUnit_IsToldWithTheHintThatGoesWithIt) {
+  answer_ = [](const auto& words) {
+    return one_runs_two_failed(words, "vtpmd: 'x' is no option (vtpmd --help lists the options)\n");
+  };
+
+  Results results = make_services(true, run_, paths_)->start({"two"});
+
+  EXPECT_THAT(results[0].error().message, HasSubstr("'x' is no option (vtpmd --help lists"));
+}
+
 TEST_F(Instances, FailedUnitWithoutWords_IsToldInSystemds) {
   answer_ = [](const auto& words) { return one_runs_two_failed(words, ""); };
 
