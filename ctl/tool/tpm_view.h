@@ -38,7 +38,7 @@ struct TpmView {
 TpmView view_of_instance(const std::string& name, const ServiceState& service, const Host& host);
 
 // Completes the view by what the device says. Errors: those of DeviceClient::call for GET_STATUS.
-Result<TpmView> view_of_running(TpmView known, DeviceClient& device, const Host& host);
+Result<TpmView> view_of_running(TpmView view, DeviceClient& device, const Host& host);
 
 // What a service that failed said last; costs a call of the journal's.
 void ask_last_words(TpmView& view, Host& host);
