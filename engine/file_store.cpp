@@ -432,8 +432,13 @@ Result<Bytes> FileStore::next_slot(Opened& in, size_t blob, Slot slot, ByteView 
       raise(place.goes_with.at(i), dependent.lowest);
       raise(place.sequence, dependent.goes_with[0]);
     } else if (permanent + 1 + i == blob) {
-      raise(place.goes_with[0], in.places.at(permanent).lowest);
-      raise(place.sequence, in.places.at(permanent).goes_with.at(i));
+      Place& company = in.places.at(permanent);
+      raise(company.sequence, place.goes_with[0]);
+      // Lower than before where the newest permanent state was lost: it goes with the one that is
+      // left, or nobody could load what is stored now.
+      place.goes_with[0] =
+          company.newest > 0 ? company.lowest : std::max(place.goes_with[0], company.lowest);
+      raise(place.sequence, company.goes_with.at(i));
     }
   }
   if (place.sequence == std::numeric_limits<uint64_t>::max()) {

@@ -155,6 +155,18 @@ TEST_P(FileStoreParts, PermanentStateBeforeAVolatileOne_IsNotTakenBesideIt) {
   EXPECT_THAT(loaded.error().message, HasSubstr("the permanent state that it goes with is lost"));
 }
 
+TEST_P(FileStoreParts, VolatileStateStoredBesideAnOlderPermanentOne_GoesWithThatOne) {
+  store(kSubject, "old");
+  store(kSubject, "new");
+  store(kOther, "volatile");
+  put(kSubject, newest(kSubject), Bytes(kSlotHeader));
+
+  store(kOther, "stored since");
+
+  EXPECT_EQ(open()->load(kOther).value(), blob_of("stored since"));
+  EXPECT_EQ(open()->load(kSubject).value(), blob_of("old"));
+}
+
 // A machine is started from stored volatile state again and again, whatever it stored since.
 TEST_P(FileStoreParts, VolatileStateThatWasNotRemoved_StaysWhileThePermanentStateGoesOn) {
   store(kSubject, "old");
