@@ -1,6 +1,7 @@
 #include "cuse/state_storage.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -13,6 +14,7 @@
 #include "engine/file_store.h"
 #include "engine/late_store.h"
 #include "engine/libtpms_engine.h"
+#include "engine/state_file_format.h"
 
 namespace vtpm {
 namespace {
@@ -115,6 +117,21 @@ bool is_a_service() {
   return std::getenv("INVOCATION_ID") != nullptr;  // NOLINT: no thread yet
 }
 
+// Nobody makes room under a limit of this process, as somebody may on a full disk: it is told at
+// once, before a file is made that could not be filled.
+Result<void> check_limit_for_files(const StateLocation& location) {
+  struct stat status {};
+  rlimit limit{};
+  bool device = ::stat(location.path.c_str(), &status) == 0 && S_ISBLK(status.st_mode);
+  bool fits = ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= kStateFileSize;
+  if (location.format != StateFormat::file || device || fits) {
+    return {};
+  }
+  return failure(Errc::invalid, "the limit for the size of files (ulimit -f, LimitFSIZE=) is " +
+                                    std::to_string(limit.rlim_cur) + " bytes; the state in " +
+                                    location.path + " needs " + std::to_string(kStateFileSize));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, const StateKeys& keys,
@@ -122,6 +139,9 @@ Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, cons
   if (request.wait) {
     return std::make_unique<LateStore>([request, &keys] { return open_now(request, keys); },
                                        request.location.describe());
+  }
+  if (auto fits = check_limit_for_files(request.location); !fits) {
+    return tl::unexpected(fits.error());
   }
   if (run_as && request.create == CreateState::if_missing) {
     if (auto made = make_for(*run_as, request.location); !made) {

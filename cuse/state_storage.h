@@ -28,7 +28,8 @@ inline KeyForm key_form(StateFormat format) {
 // where only root can write (/var/lib/vtpm), by root for that user. Nothing in it is read. With
 // `wait` nothing is opened and nothing made: that is done by the store's lock().
 // `keys` outlive the store, and are of the location's form (key_form()).
-// Errors: those of the stores' open(); denied says whom the storage has to belong to.
+// Errors: those of the stores' open(); denied says whom the storage has to belong to; invalid where
+// this process may not write files as large as a file: state.
 Result<std::unique_ptr<StateStore>> open_state(const StateRequest& request, const StateKeys& keys,
                                                const std::optional<RunAs>& run_as);
 

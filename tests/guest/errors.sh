@@ -121,6 +121,14 @@ start_vtpmd vtpm0 --state "$STATE"
 expect_exit 0 tpm2_nvreadpublic 0x1500050
 stop_vtpmd vtpm0
 
+step "under a limit that no state fits in it does not start, and leaves no file"
+(
+    ulimit -f 256
+    expect_exit 1 vtpmd --device vtpm0 --state "file:$WORK/too-large" --daemon
+    expect_output 'ulimit -f'
+    expect_exit 2 ls "$WORK/too-large"
+)
+
 step "a limit for the size of files is a full disk; what a client causes over and over is told once, and counted"
 (
     ulimit -f 3

@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "tests/support/temporary_directory.h"
 
@@ -46,6 +50,27 @@ TEST(StateStorage, MissingFileNotToBeMade_IsNotFound) {
 
   ASSERT_FALSE(store.has_value());
   EXPECT_EQ(store.error().code, Errc::not_found);
+}
+
+// 0: refused with a message that names the limit, and nothing was made.
+int status_of_opening_under_a_limit(const StateRequest& request) {
+  rlimit limit{4096, 4096};
+  setrlimit(RLIMIT_FSIZE, &limit);
+  auto store = open_state(request, kNoKeys, myself());
+  bool named = !store && store.error().message.find("ulimit -f") != std::string::npos;
+  return named && !std::filesystem::exists(request.location.path) ? 0 : 1;
+}
+
+TEST(StateStorage, LimitBelowTheSizeOfAState_IsToldBeforeAFileIsMade) {
+  TemporaryDirectory parent;
+  pid_t child = fork();
+  if (child == 0) {
+    _exit(status_of_opening_under_a_limit(file(parent / "web01", CreateState::if_missing)));
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+
+  EXPECT_EQ(status, 0);
 }
 
 TEST(StateStorage, ToBeWaitedFor_IsOpenedByItsLock) {

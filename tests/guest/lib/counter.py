@@ -64,8 +64,8 @@ class Counter:
 
     def run(self, acknowledged):
         """Increments without a pause until the daemon is gone; tells each value once it is acknowledged."""
-        value = self.value()
         try:
+            value = self.value()
             while True:
                 self.increment()
                 value += 1
