@@ -20,6 +20,7 @@
 #include "engine/inherited.h"
 #include "engine/late_store.h"
 #include "engine/libtpms_engine.h"
+#include "engine/storing_commands.h"
 #include "engine/swtpm_key.h"
 
 namespace vtpm {
@@ -39,15 +40,21 @@ void log_phase_change(Phase phase, Event event, const std::string& reason) {
 }
 
 void log_undone(CommandCode command, const std::string& reason) {
+  // What TPM 1.2's ExecuteTransport carried is not undone (engine/storing_commands.h).
+  bool undone = !carries_another(TpmVersion::tpm12, command);
   std::ostringstream text;
   text << "command 0x" << std::hex << static_cast<uint32_t>(command)
-       << " was undone: its change could not be stored: " << reason
-       << ". Commands that change nothing go on, and others do once the storage is back";
+       << (undone ? " was undone: its change could not be stored: "
+                  : " was answered with failure: what it carried is done, and kept in memory until "
+                    "it can be stored: ")
+       << reason << ". Commands that change nothing go on, and others do once the storage is back";
   log::error(text.str());
 }
 
 void log_unstored(Unstored what, const std::string& reason) {
-  const std::string counted = "what the TPM counts (failed authorisations, time) ";
+  const std::string counted =
+      "what the TPM wants stored (counts of failed authorisations, its time, or the state before a "
+      "command that was undone) ";
   switch (what) {
     case Unstored::kept:
       log::error(counted + "cannot be stored: " + reason +
