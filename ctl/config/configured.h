@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ctl/config/instance.h"
-#include "engine/result.h"
+#include "engine/base/result.h"
 
 namespace vtpm {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/result.h"
-#include "engine/state_location.h"
+#include "engine/base/result.h"
+#include "engine/base/state_location.h"
 
 namespace vtpm {
 
@@ -29,7 +29,7 @@ struct InstancePaths {
   [[nodiscard]] StateLocation state_of(std::string_view name) const {
     return {StateFormat::file, directory_of(name) + "/state"};
   }
-  // What udev is told of a node (cuse/udev_properties.h).
+  // What udev is told of a node (cuse/channel/udev_properties.h).
   [[nodiscard]] std::string properties_of(std::string_view node) const {
     return run + "/devices/" + std::string(node);
   }

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <sstream>
 
-#include "engine/file_descriptor.h"
+#include "engine/base/file_descriptor.h"
 
 namespace vtpm {
 namespace {

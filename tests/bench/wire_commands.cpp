@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <string>
 
-#include "engine/libtpms_engine.h"
+#include "engine/tpm/libtpms_engine.h"
 #include "tests/support/hex.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/wired_tpm.h"

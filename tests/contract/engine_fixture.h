@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "engine/codec.h"
+#include "engine/command/codec.h"
 #include "tests/contract/engines.h"
 #include "tests/support/memory_store.h"
 

@@ -1,4 +1,4 @@
-// State as blobs: what engine/engine.h promises about taking it out of one TPM and giving it to
+// State as blobs: what engine/tpm/engine.h promises about taking it out of one TPM and giving it to
 // another, held against every engine.
 #include <gtest/gtest.h>
 

@@ -5,10 +5,10 @@
 
 #include <filesystem>
 
-#include "engine/codec.h"
-#include "engine/dir_store.h"
-#include "engine/file_store.h"
-#include "engine/virtual_tpm.h"
+#include "engine/command/codec.h"
+#include "engine/state/file/file_store.h"
+#include "engine/state/swtpm/dir_store.h"
+#include "engine/tpm/virtual_tpm.h"
 #include "tests/contract/engines.h"
 #include "tests/support/failing_store.h"
 #include "tests/support/fake_backoff.h"

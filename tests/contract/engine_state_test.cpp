@@ -1,4 +1,4 @@
-// What engine/engine.h promises about state, held against every engine.
+// What engine/tpm/engine.h promises about state, held against every engine.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

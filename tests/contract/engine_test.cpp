@@ -1,4 +1,4 @@
-// What engine/engine.h promises about power, commands and the buffer size, held against every
+// What engine/tpm/engine.h promises about power, commands and the buffer size, held against every
 // engine.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,7 +8,7 @@
 
 #include <cstdlib>
 
-#include "engine/libtpms_engine.h"
+#include "engine/tpm/libtpms_engine.h"
 #include "tests/support/commands.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/hex.h"

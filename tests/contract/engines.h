@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
-#include "engine/state_store.h"
+#include "engine/state/state_store.h"
+#include "engine/tpm/engine.h"
 
 namespace vtpm {
 

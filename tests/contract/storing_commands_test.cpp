@@ -7,8 +7,8 @@
 
 #include <set>
 
-#include "engine/libtpms_engine.h"
-#include "engine/storing_commands.h"
+#include "engine/command/storing_commands.h"
+#include "engine/tpm/libtpms_engine.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/must.h"
 #include "tests/support/nv_commands.h"

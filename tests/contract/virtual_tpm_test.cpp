@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/libtpms_engine.h"
-#include "engine/virtual_tpm.h"
+#include "engine/tpm/libtpms_engine.h"
+#include "engine/tpm/virtual_tpm.h"
 #include "tests/support/commands.h"
 #include "tests/support/fake_backoff.h"
 #include "tests/support/memory_store.h"

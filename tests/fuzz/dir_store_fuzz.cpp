@@ -1,6 +1,6 @@
 // Any content of a `dir:` state's file: what is loaded does not crash, fits into the file, and what
 // is stored then is loaded.
-#include "engine/dir_store.h"
+#include "engine/state/swtpm/dir_store.h"
 #include "tests/support/hex.h"
 #include "tests/support/must.h"
 #include "tests/support/temporary_directory.h"

@@ -3,8 +3,8 @@
 // says what the rest is taken for.
 #include <gtest/gtest.h>
 
-#include "engine/linear_file.h"
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/linear_file.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/swtpm_files.h"
 
 namespace vtpm {

@@ -9,7 +9,7 @@
 #include <libtpms/tpm_library.h>
 #include <openssl/sha.h>
 
-#include "engine/libtpms_engine.h"
+#include "engine/tpm/libtpms_engine.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/nv_commands.h"
 

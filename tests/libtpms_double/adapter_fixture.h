@@ -6,7 +6,7 @@
 #include <memory>
 #include <new>
 
-#include "engine/libtpms_engine.h"
+#include "engine/tpm/libtpms_engine.h"
 #include "tests/libtpms_double/libtpms_double.h"
 #include "tests/support/memory_store.h"
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/bytes.h"
+#include "engine/base/bytes.h"
 
 namespace vtpm {
 

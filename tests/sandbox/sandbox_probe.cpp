@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "cuse/log.h"
-#include "cuse/sandbox.h"
+#include "cuse/daemon/log.h"
+#include "cuse/sandbox/sandbox.h"
 #include "tests/support/attempts.h"
 
 namespace {

@@ -19,7 +19,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "engine/file_descriptor.h"
+#include "engine/base/file_descriptor.h"
 
 namespace vtpm {
 namespace {

@@ -1,8 +1,8 @@
 // TPM commands for tests, with the varying field in view.
 #pragma once
 
-#include "engine/bytes.h"
-#include "engine/codec.h"
+#include "engine/base/bytes.h"
+#include "engine/command/codec.h"
 
 namespace vtpm {
 

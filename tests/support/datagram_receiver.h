@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "engine/file_descriptor.h"
+#include "engine/base/file_descriptor.h"
 #include "tests/support/temporary_directory.h"
 
 namespace vtpm {

@@ -4,7 +4,7 @@
 // Ownership: borrows the store. Threads: as the store.
 #pragma once
 
-#include "engine/state_store.h"
+#include "engine/state/state_store.h"
 
 namespace vtpm {
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "engine/backoff.h"
+#include "engine/tpm/backoff.h"
 
 namespace vtpm {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "engine/alarm_clock.h"
+#include "engine/base/alarm_clock.h"
 
 namespace vtpm {
 

@@ -14,10 +14,10 @@
 #include <optional>
 #include <vector>
 
-#include "engine/codec.h"
-#include "engine/engine.h"
-#include "engine/mutex.h"
-#include "engine/state_store.h"
+#include "engine/base/mutex.h"
+#include "engine/command/codec.h"
+#include "engine/state/state_store.h"
+#include "engine/tpm/engine.h"
 
 namespace vtpm {
 
@@ -61,8 +61,8 @@ class FakeEngine final : public Engine {
 
   // -- for tests --
 
-  // From now on long-running commands (engine/codec.h) do not end before release() or cancel().
-  // Any thread.
+  // From now on long-running commands (engine/command/codec.h) do not end before release() or
+  // cancel(). Any thread.
   void hold_long_commands();
   void release();
   // Waits until a held command is running. Any thread.

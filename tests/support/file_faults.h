@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/bytes.h"
+#include "engine/base/bytes.h"
 
 namespace vtpm {
 

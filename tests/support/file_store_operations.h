@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/file_store.h"
+#include "engine/state/file/file_store.h"
 
 namespace vtpm {
 

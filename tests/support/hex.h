@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/bytes.h"
+#include "engine/base/bytes.h"
 
 namespace vtpm {
 

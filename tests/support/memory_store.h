@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/state_store.h"
+#include "engine/state/state_store.h"
 
 namespace vtpm {
 

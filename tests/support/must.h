@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include "engine/result.h"
+#include "engine/base/result.h"
 
 namespace vtpm {
 

@@ -4,8 +4,8 @@
 // authorisation value. TPM 2.0 Library part 3 section 31; TPM 1.2 Main part 3 section 20.
 #pragma once
 
-#include "engine/bytes.h"
-#include "engine/codec.h"
+#include "engine/base/bytes.h"
+#include "engine/command/codec.h"
 #include "tests/support/commands.h"
 #include "tests/support/hex.h"
 

@@ -10,7 +10,7 @@
 #include <random>
 #include <stdexcept>
 
-#include "engine/file_descriptor.h"
+#include "engine/base/file_descriptor.h"
 
 namespace vtpm {
 namespace {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "engine/state_file_format.h"
+#include "engine/state/file/state_file_format.h"
 
 namespace vtpm {
 

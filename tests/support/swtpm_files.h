@@ -9,8 +9,8 @@
 #include <map>
 #include <string>
 
-#include "engine/crypto.h"
-#include "engine/swtpm_key.h"
+#include "engine/keys/crypto.h"
+#include "engine/keys/swtpm_key.h"
 #include "tests/support/hex.h"
 #include "tests/support/source_tree.h"
 

@@ -15,8 +15,8 @@
 #include <optional>
 #include <vector>
 
-#include "engine/bytes.h"
-#include "engine/file_descriptor.h"
+#include "engine/base/bytes.h"
+#include "engine/base/file_descriptor.h"
 
 namespace vtpm {
 

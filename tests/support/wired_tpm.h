@@ -6,9 +6,9 @@
 #include <future>
 #include <memory>
 
-#include "cuse/control_node.h"
-#include "cuse/cuse_session.h"
-#include "cuse/raw_node.h"
+#include "cuse/channel/cuse_session.h"
+#include "cuse/nodes/control_node.h"
+#include "cuse/nodes/raw_node.h"
 #include "tests/support/commands.h"
 #include "tests/support/fake_backoff.h"
 #include "tests/support/fake_clock.h"

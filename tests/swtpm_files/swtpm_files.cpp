@@ -3,7 +3,7 @@
 //   swtpm_files read dir|linear KEY FILE     writes the state to stdout
 //   swtpm_files write dir|linear KEY FILE    reads the state from stdin
 //
-// KEY is a source (engine/swtpm_key.h), or nothing for none.
+// KEY is a source (engine/keys/swtpm_key.h), or nothing for none.
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/linear_file.h"
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/linear_file.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 
 namespace vtpm {
 namespace {

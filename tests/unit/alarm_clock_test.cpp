@@ -1,4 +1,4 @@
-#include "engine/alarm_clock.h"
+#include "engine/base/alarm_clock.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

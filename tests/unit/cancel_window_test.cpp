@@ -1,4 +1,4 @@
-#include "engine/cancel_window.h"
+#include "engine/tpm/cancel_window.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "engine/codec.h"
+#include "engine/command/codec.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "engine/command_queue.h"
+#include "engine/base/command_queue.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "cuse/configured_arguments.h"
+#include "cuse/daemon/configured_arguments.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>

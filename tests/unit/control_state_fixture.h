@@ -1,7 +1,7 @@
 // State blobs by ioctl, piece by piece.
 #pragma once
 
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/unit/control_surface_fixture.h"
 
 namespace vtpm {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "engine/swtpm_key.h"
+#include "engine/keys/swtpm_key.h"
 #include "tests/unit/control_surface_fixture.h"
 
 namespace vtpm {

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "ctl/control_surface.h"
+#include "ctl/control/control_surface.h"
 #include "tests/support/commands.h"
 #include "tests/support/fake_backoff.h"
 #include "tests/support/fake_clock.h"

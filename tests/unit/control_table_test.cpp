@@ -1,4 +1,4 @@
-#include "ctl/control_table.h"
+#include "ctl/control/control_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Known answers, computed with Python's hashlib and hmac and with openssl enc.
-#include "engine/crypto.h"
+#include "engine/keys/crypto.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "cuse/daemon_health.h"
+#include "cuse/daemon/daemon_health.h"
 
 #include <gtest/gtest.h>
 

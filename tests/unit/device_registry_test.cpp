@@ -1,4 +1,4 @@
-#include "cuse/device_registry.h"
+#include "cuse/channel/device_registry.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "engine/dir_store.h"
+#include "engine/state/swtpm/dir_store.h"
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
 #include "tests/support/must.h"

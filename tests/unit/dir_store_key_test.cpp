@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/dir_store.h"
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/dir_store.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
 #include "tests/support/must.h"

@@ -7,7 +7,7 @@
 #include <array>
 #include <csignal>
 
-#include "engine/dir_store.h"
+#include "engine/state/swtpm/dir_store.h"
 #include "tests/support/temporary_directory.h"
 
 namespace vtpm {

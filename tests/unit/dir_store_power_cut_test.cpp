@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "engine/dir_store.h"
+#include "engine/state/swtpm/dir_store.h"
 #include "tests/support/hex.h"
 #include "tests/support/must.h"
 #include "tests/support/power_cut.h"

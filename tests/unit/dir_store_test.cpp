@@ -1,4 +1,4 @@
-#include "engine/dir_store.h"
+#include "engine/state/swtpm/dir_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
 #include "tests/support/temporary_directory.h"

@@ -6,8 +6,8 @@
 #include <fstream>
 #include <random>
 
-#include "engine/dir_store.h"
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/dir_store.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/file_store_operations.h"
 #include "tests/support/hex.h"
 #include "tests/support/must.h"

@@ -1,4 +1,4 @@
-#include "engine/file_store.h"
+#include "engine/state/file/file_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

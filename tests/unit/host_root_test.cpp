@@ -1,5 +1,5 @@
 // Root of the daemon's system and root of a container, by what /proc says of them.
-#include "cuse/host_root.h"
+#include "cuse/nodes/host_root.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "engine/inherited.h"
+#include "engine/base/inherited.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

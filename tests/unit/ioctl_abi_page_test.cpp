@@ -10,7 +10,7 @@
 #include <map>
 #include <sstream>
 
-#include "ctl/control_table.h"
+#include "ctl/control/control_table.h"
 #include "tests/support/source_tree.h"
 
 namespace vtpm {

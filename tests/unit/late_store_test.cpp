@@ -1,4 +1,4 @@
-#include "engine/late_store.h"
+#include "engine/state/late_store.h"
 
 #include <gtest/gtest.h>
 

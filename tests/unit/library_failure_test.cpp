@@ -1,6 +1,6 @@
 #undef NDEBUG  // assert() as libtpms has it
 
-#include "engine/library_failure.h"
+#include "engine/tpm/library_failure.h"
 
 #include <gtest/gtest.h>
 #include <setjmp.h>

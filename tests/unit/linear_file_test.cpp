@@ -1,4 +1,4 @@
-#include "engine/linear_file.h"
+#include "engine/state/swtpm/linear_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "cuse/log.h"
+#include "cuse/daemon/log.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>  // NOLINT: setenv

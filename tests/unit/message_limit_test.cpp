@@ -1,4 +1,4 @@
-#include "cuse/message_limit.h"
+#include "cuse/daemon/message_limit.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

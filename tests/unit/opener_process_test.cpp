@@ -1,4 +1,4 @@
-#include "cuse/opener_process.h"
+#include "cuse/channel/opener_process.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -7,10 +7,10 @@
 
 #include <functional>
 
-#include "cuse/own_descriptors.h"
-#include "engine/crypto.h"
-#include "engine/file_descriptor.h"
-#include "engine/inherited.h"
+#include "cuse/sandbox/own_descriptors.h"
+#include "engine/base/file_descriptor.h"
+#include "engine/base/inherited.h"
+#include "engine/keys/crypto.h"
 #include "tests/support/must.h"
 #include "tests/support/temporary_directory.h"
 

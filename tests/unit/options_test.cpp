@@ -1,4 +1,4 @@
-#include "cuse/options.h"
+#include "cuse/daemon/options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

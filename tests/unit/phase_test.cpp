@@ -1,4 +1,4 @@
-#include "engine/phase.h"
+#include "engine/tpm/phase.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "cuse/process.h"
+#include "cuse/daemon/process.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "cuse/response_buffer.h"
+#include "cuse/nodes/response_buffer.h"
 
 #include <gtest/gtest.h>
 

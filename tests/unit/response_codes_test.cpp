@@ -1,4 +1,4 @@
-#include "engine/response_codes.h"
+#include "engine/command/response_codes.h"
 
 #include <gmock/gmock.h>
 #include <vtpm/ioctl.h>

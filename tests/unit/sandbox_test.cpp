@@ -1,4 +1,4 @@
-#include "cuse/sandbox.h"
+#include "cuse/sandbox/sandbox.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,10 +11,10 @@
 
 #include <functional>
 
-#include "cuse/log.h"
-#include "engine/crypto.h"
-#include "engine/dir_store.h"
-#include "engine/libtpms_engine.h"
+#include "cuse/daemon/log.h"
+#include "engine/keys/crypto.h"
+#include "engine/state/swtpm/dir_store.h"
+#include "engine/tpm/libtpms_engine.h"
 #include "tests/support/attempts.h"
 #include "tests/support/commands.h"
 #include "tests/support/datagram_receiver.h"

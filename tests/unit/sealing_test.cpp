@@ -1,4 +1,4 @@
-#include "engine/sealing.h"
+#include "engine/keys/sealing.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "engine/secret.h"
+#include "engine/base/secret.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "ctl/blob_transfer.h"
+#include "ctl/control/blob_transfer.h"
 #include "tests/support/hex.h"
 #include "tests/support/wiped_memory.h"
 

@@ -1,4 +1,4 @@
-#include "cuse/service_notifier.h"
+#include "cuse/daemon/service_notifier.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>  // NOLINT: setenv

@@ -1,4 +1,4 @@
-#include "engine/state_file_format.h"
+#include "engine/state/file/state_file_format.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "engine/state_location.h"
+#include "engine/base/state_location.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "cuse/state_storage.h"
+#include "cuse/daemon/state_storage.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

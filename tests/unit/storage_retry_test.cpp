@@ -1,4 +1,4 @@
-#include "cuse/storage_retry.h"
+#include "cuse/daemon/storage_retry.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "engine/crypto.h"
-#include "engine/swtpm_blob.h"
+#include "engine/keys/crypto.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/swtpm_files.h"
 
 namespace vtpm {

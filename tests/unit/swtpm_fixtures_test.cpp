@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/dir_store.h"
-#include "engine/linear_file.h"
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/dir_store.h"
+#include "engine/state/swtpm/linear_file.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/swtpm_files.h"
 #include "tests/support/temporary_directory.h"
 

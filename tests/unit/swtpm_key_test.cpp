@@ -1,4 +1,4 @@
-#include "engine/swtpm_key.h"
+#include "engine/keys/swtpm_key.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/file_descriptor.h"
-#include "engine/sealing.h"
+#include "engine/base/file_descriptor.h"
+#include "engine/keys/sealing.h"
 #include "tests/support/hex.h"
 #include "tests/support/temporary_directory.h"
 

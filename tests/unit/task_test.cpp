@@ -1,4 +1,4 @@
-#include "engine/task.h"
+#include "engine/base/task.h"
 
 #include <gtest/gtest.h>
 

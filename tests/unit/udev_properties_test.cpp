@@ -1,4 +1,4 @@
-#include "cuse/udev_properties.h"
+#include "cuse/channel/udev_properties.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "engine/unstored_changes.h"
+#include "engine/tpm/unstored_changes.h"
 
 #include <gmock/gmock.h>
 

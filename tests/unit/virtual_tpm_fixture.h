@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/virtual_tpm.h"
+#include "engine/tpm/virtual_tpm.h"
 #include "tests/support/commands.h"
 #include "tests/support/fake_backoff.h"
 #include "tests/support/fake_engine.h"

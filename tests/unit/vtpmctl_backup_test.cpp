@@ -1,13 +1,13 @@
 // Backups: what a device that goes on meanwhile gives, generations, and what is given back.
-#include "ctl/tool/backup.h"
+#include "ctl/tool/states/backup.h"
 
 #include <gmock/gmock.h>
 
 #include <cerrno>
 #include <filesystem>
 
-#include "ctl/tool/fresh_identity.h"
-#include "engine/swtpm_blob.h"
+#include "ctl/tool/device/fresh_identity.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
 #include "tests/support/must.h"

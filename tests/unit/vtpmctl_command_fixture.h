@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "ctl/tool/commands.h"
+#include "ctl/tool/cli/commands.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/unit/vtpmctl_fixture.h"
 

@@ -1,4 +1,4 @@
-#include "ctl/tool/command_line.h"
+#include "ctl/tool/cli/command_line.h"
 
 #include <gmock/gmock.h>
 

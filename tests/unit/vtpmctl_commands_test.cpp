@@ -1,6 +1,6 @@
 // Whole commands of vtpmctl on a machine and a device made for the test: what is printed, and the
 // exit status.
-#include "ctl/tool/commands.h"
+#include "ctl/tool/cli/commands.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/hex.h"
 #include "tests/unit/vtpmctl_command_fixture.h"
 

@@ -1,5 +1,5 @@
 // What leads to a virtual TPM's control node: names, paths, links and other nodes of its number.
-#include "ctl/tool/device_names.h"
+#include "ctl/tool/device/device_names.h"
 
 #include <gmock/gmock.h>
 

@@ -8,8 +8,8 @@
 #include <map>
 #include <vector>
 
-#include "ctl/tool/device_client.h"
-#include "engine/bytes.h"
+#include "ctl/tool/device/device_client.h"
+#include "engine/base/bytes.h"
 
 namespace vtpm {
 

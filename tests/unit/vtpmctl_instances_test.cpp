@@ -1,5 +1,5 @@
 // Instances as files, and the services behind them, on a machine made for the test.
-#include "ctl/tool/instances.h"
+#include "ctl/tool/services/instances.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -12,9 +12,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "ctl/tool/process_services.h"
-#include "ctl/tool/services.h"
-#include "engine/file_descriptor.h"
+#include "ctl/tool/services/process_services.h"
+#include "ctl/tool/services/services.h"
+#include "engine/base/file_descriptor.h"
 #include "tests/support/temporary_directory.h"
 
 namespace vtpm {

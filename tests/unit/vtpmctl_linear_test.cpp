@@ -1,12 +1,12 @@
 // swtpm's linear files as a place of state, with files that the real swtpm wrote.
-#include "ctl/tool/linear_store.h"
+#include "ctl/tool/states/linear_store.h"
 
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
-#include "ctl/tool/state_locations.h"
-#include "engine/swtpm_blob.h"
+#include "ctl/tool/states/state_locations.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/must.h"
 #include "tests/support/swtpm_files.h"
 #include "tests/unit/vtpmctl_command_fixture.h"

@@ -1,5 +1,5 @@
 // Nodes that are opened and asked in a process of their own, with daemons that never answer.
-#include "ctl/tool/node_process.h"
+#include "ctl/tool/device/node_process.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "ctl/tool/device_client.h"
+#include "ctl/tool/device/device_client.h"
 
 namespace vtpm {
 namespace {

@@ -1,4 +1,4 @@
-#include "ctl/tool/path_watch.h"
+#include "ctl/tool/device/path_watch.h"
 
 #include <gtest/gtest.h>
 

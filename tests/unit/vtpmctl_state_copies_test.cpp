@@ -1,5 +1,5 @@
 // Whole states from one place to another, and what becomes of the destination when it goes wrong.
-#include "ctl/tool/state_copies.h"
+#include "ctl/tool/states/state_copies.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "ctl/tool/state_file.h"
-#include "engine/storage_file.h"
+#include "ctl/tool/states/state_file.h"
+#include "engine/state/file/storage_file.h"
 #include "tests/support/file_faults.h"
 #include "tests/support/hex.h"
 #include "tests/support/memory_store.h"

@@ -3,9 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "ctl/tool/state_locations.h"
-#include "engine/file_store.h"
-#include "engine/swtpm_blob.h"
+#include "ctl/tool/states/state_locations.h"
+#include "engine/state/file/file_store.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/hex.h"
 #include "tests/support/must.h"
 #include "tests/unit/vtpmctl_command_fixture.h"

@@ -1,9 +1,9 @@
 // What vtpmctl makes of a device's pieces: a device may say anything.
-#include "ctl/tool/transfers.h"
+#include "ctl/tool/device/transfers.h"
 
 #include <gmock/gmock.h>
 
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/commands.h"
 #include "tests/unit/vtpmctl_fixture.h"
 

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "engine/swtpm_blob.h"
+#include "engine/state/swtpm/swtpm_blob.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/wired_tpm.h"

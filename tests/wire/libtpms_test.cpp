@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <vtpm/ioctl.h>
 
-#include "engine/libtpms_engine.h"
+#include "engine/tpm/libtpms_engine.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/wired_tpm.h"
 

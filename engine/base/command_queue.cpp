@@ -1,0 +1,27 @@
+#include "engine/base/command_queue.h"
+
+namespace vtpm {
+
+void CommandQueue::run(Task task) {
+  {
+    MutexLock lock(mutex_);
+    if (busy_) {
+      waiting_.push_back(std::move(task));
+      return;
+    }
+    busy_ = true;
+  }
+  while (task) {
+    task();
+    task = Task();  // it may hold the last reference to an open file: ended outside the lock
+    MutexLock lock(mutex_);
+    if (waiting_.empty()) {
+      busy_ = false;
+    } else {
+      task = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+  }
+}
+
+}  // namespace vtpm

@@ -1,0 +1,29 @@
+// The line in which requests wait for their TPM, so that no thread has to.
+//
+// A task runs at once, on the calling thread, when nothing runs; otherwise it is kept and runs
+// later on the thread that is busy now, in the order of arrival. So at most one thread at a time is
+// occupied by the TPM, and every other thread stays free for polls, cancels and queries, however
+// many commands wait.
+//
+// Ownership: the queue owns a task until it ran; tasks that still wait when it is destroyed are
+// dropped. Threads: any. A task may call run(): the new task then comes after it, not within it.
+#pragma once
+
+#include <deque>
+
+#include "engine/base/mutex.h"
+#include "engine/base/task.h"
+
+namespace vtpm {
+
+class CommandQueue {
+ public:
+  void run(Task task);
+
+ private:
+  Mutex mutex_;
+  bool busy_ VTPM_GUARDED_BY(mutex_) = false;
+  std::deque<Task> waiting_ VTPM_GUARDED_BY(mutex_);
+};
+
+}  // namespace vtpm

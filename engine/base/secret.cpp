@@ -1,0 +1,69 @@
+#include "engine/base/secret.h"
+
+#include <string.h>  // NOLINT: explicit_bzero
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace vtpm {
+
+void keep_out_of_dumps() {
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+}
+
+Secret::Secret(size_t size) : bytes_(std::make_unique<std::byte[]>(size)), size_(size) {  // NOLINT
+  // Without the right to lock memory a key may be swapped out; it is no reason to fail.
+  static_cast<void>(mlock(bytes_.get(), size_));
+}
+
+Secret::Secret(ByteView bytes) : Secret(bytes.size()) {
+  std::ranges::copy(bytes, writable().begin());
+}
+
+Secret::Secret(Secret&& other) noexcept
+    : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    wipe();
+    bytes_ = std::move(other.bytes_);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+Secret::~Secret() {
+  wipe();
+}
+
+void Secret::wipe() {
+  if (bytes_) {
+    explicit_bzero(bytes_.get(), size_);
+    // Never munlock(): it knows pages only, and takes the lock from the secrets beside this one.
+  }
+}
+
+WipedBytes& WipedBytes::operator=(WipedBytes&& other) noexcept {
+  if (this != &other) {
+    wipe();
+    bytes_ = std::move(other.bytes_);
+  }
+  return *this;
+}
+
+WipedBytes::~WipedBytes() {
+  wipe();
+}
+
+void WipedBytes::wipe() {
+  if (!bytes_.empty()) {
+    explicit_bzero(bytes_.data(), bytes_.size());
+  }
+}
+
+}  // namespace vtpm
