@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace vtpm {
 
@@ -31,6 +32,13 @@ struct BlobName {
   BlobKind kind;
   friend bool operator==(const BlobName&, const BlobName&) = default;
 };
+
+// "0.9.2", of a version of libtpms as the library and stored states have it: major << 16 | minor <<
+// 8 | micro.
+inline std::string libtpms_version_text(uint32_t version) {
+  return std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 0xff) + "." +
+         std::to_string(version & 0xff);
+}
 
 namespace rc {
 inline constexpr ResponseCode success{0x000};

@@ -741,7 +741,7 @@ uint32_t libtpms_version_number() {
 }
 
 std::string libtpms_version() {
-  return libtpms_version(libtpms_version_number());
+  return libtpms_version_text(libtpms_version_number());
 }
 
 }  // namespace vtpm

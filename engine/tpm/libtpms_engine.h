@@ -36,12 +36,7 @@ class LibtpmsEngine : public Engine {
 
 // major << 16 | minor << 8 | micro
 uint32_t libtpms_version_number();
-// "0.9.2", of such a number, or of the library in use.
-inline std::string libtpms_version(uint32_t number) {
-  constexpr uint32_t kByte = 0xff;
-  return std::to_string(number >> 16) + "." + std::to_string(number >> 8 & kByte) + "." +
-         std::to_string(number & kByte);
-}
+// "0.9.2": the library in use.
 std::string libtpms_version();
 
 }  // namespace vtpm

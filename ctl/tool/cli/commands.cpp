@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "ctl/tool/cli/verbs.h"
+#include "ctl/tool/services/instances.h"
 
 namespace vtpm {
 namespace {

@@ -76,7 +76,7 @@ void add_header(Report& report, const HeaderScan& scan) {
 }
 
 std::string writer_in_words(uint32_t writer) {
-  return writer == 0 ? "-" : libtpms_version(writer);
+  return writer == 0 ? "-" : libtpms_version_text(writer);
 }
 
 std::string condition_of(const BlobScan& scan, size_t slot) {
