@@ -12,13 +12,13 @@
 
 #include "ctl/control/control_table.h"
 #include "engine/base/alarm_clock.h"
-#include "engine/base/command_queue.h"
+#include "engine/base/strand.h"
 
 namespace vtpm {
 
 class ControlSurface {
  public:
-  ControlSurface(ControlContext context, CommandQueue& queue, AlarmClock& clock)
+  ControlSurface(ControlContext context, Strand& queue, AlarmClock& clock)
       : context_(std::move(context)), queue_(queue), clock_(clock) {}
 
   // Calls `done` exactly once with a Result<Bytes>, now or later, maybe on another thread.
@@ -81,7 +81,7 @@ class ControlSurface {
   static ControlOutcome run(const ControlRow& row, ControlCall& call, ByteView in);
 
   ControlContext context_;
-  CommandQueue& queue_;
+  Strand& queue_;
   AlarmClock& clock_;
 };
 

@@ -5,7 +5,7 @@
 // and from any thread. One that is dropped unanswered answers EIO by itself, so no client ever
 // hangs on a request that was read. Threads: the kernel locks nothing, so requests on one open file
 // may arrive in parallel. release() comes when no other request on that file is outstanding. No
-// call may wait for the TPM on the calling thread unless it runs as the TPM's CommandQueue task:
+// call may wait for the TPM on the calling thread unless it runs as the TPM's Strand task:
 // the few threads that serve a channel have to stay free for polls and cancels.
 #pragma once
 

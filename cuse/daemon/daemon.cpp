@@ -330,7 +330,7 @@ class ServedTpm {
   DaemonHealth health_;
   RealBackoff backoff_;
   VirtualTpm tpm_;
-  CommandQueue queue_;
+  Strand queue_;
   RealAlarmClock clock_;
   ControlSurface control_;
   ControlNode control_node_;

@@ -1,6 +1,6 @@
 // vtpmd: one virtual TPM as a character device.
 //
-//   write(2) -> CUSE -> CuseSession -> RawFile -> CommandQueue -> VirtualTpm -> LibtpmsEngine
+//   write(2) -> CUSE -> CuseSession -> RawFile -> Strand -> VirtualTpm -> LibtpmsEngine
 //   read(2)  -> CUSE -> CuseSession -> RawFile                                      |
 //                                                                              StateStore
 #include "cuse/daemon/daemon.h"

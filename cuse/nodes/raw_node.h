@@ -15,8 +15,8 @@
 #include "cuse/channel/node.h"
 #include "cuse/nodes/control_access.h"
 #include "engine/base/alarm_clock.h"
-#include "engine/base/command_queue.h"
 #include "engine/base/mutex.h"
+#include "engine/base/strand.h"
 #include "engine/tpm/virtual_tpm.h"
 
 namespace vtpm {
@@ -30,7 +30,7 @@ enum class PowerSwitch { independent, at_open };
 
 struct RawNodeParts {
   VirtualTpm& tpm;
-  CommandQueue& queue;
+  Strand& queue;
   ControlSurface& control;
   AlarmClock& clock;
   PowerSwitch power = PowerSwitch::independent;

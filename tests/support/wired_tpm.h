@@ -51,7 +51,7 @@ class WiredTpm {
   FakeBackoff backoff;
   FakeClock clock;
   VirtualTpm tpm;
-  CommandQueue queue;
+  Strand queue;
   ControlSurface control;
   RawNode node;
   ControlNode control_node;

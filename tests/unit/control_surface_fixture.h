@@ -128,7 +128,7 @@ class ControlSurfaceTest : public testing::Test {
   FakeBackoff backoff_;
   FakeClock clock_;
   VirtualTpm tpm_{fake_, store_, backoff_};
-  CommandQueue queue_;
+  Strand queue_;
   int ends_ = 0;
   int changes_announced_ = 0;
   bool raw_node_in_use_ = false;

@@ -65,7 +65,7 @@ TEST(SessionStart, ChannelThatEndsBeforeTheHandshake_IsAnError) {
   FakeEngine engine(store);
   FakeBackoff backoff;
   VirtualTpm tpm(engine, store, backoff);
-  CommandQueue queue;
+  Strand queue;
   FakeClock clock;
   ControlSurface control({.tpm = tpm}, queue, clock);
   RawNode node({tpm, queue, control, clock});

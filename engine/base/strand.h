@@ -16,7 +16,7 @@
 
 namespace vtpm {
 
-class CommandQueue {
+class Strand {
  public:
   void run(Task task);
 

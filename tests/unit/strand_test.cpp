@@ -1,4 +1,4 @@
-#include "engine/base/command_queue.h"
+#include "engine/base/strand.h"
 
 #include <gtest/gtest.h>
 
@@ -11,8 +11,8 @@
 namespace vtpm {
 namespace {
 
-TEST(CommandQueue, Idle_RunsATaskAtOnceOnTheCallersThread) {
-  CommandQueue queue;
+TEST(Strand, Idle_RunsATaskAtOnceOnTheCallersThread) {
+  Strand queue;
   std::thread::id ran_on;
 
   queue.run([&] { ran_on = std::this_thread::get_id(); });
@@ -20,8 +20,8 @@ TEST(CommandQueue, Idle_RunsATaskAtOnceOnTheCallersThread) {
   EXPECT_EQ(ran_on, std::this_thread::get_id());
 }
 
-TEST(CommandQueue, TasksFromWithinATask_RunAfterItInOrder) {
-  CommandQueue queue;
+TEST(Strand, TasksFromWithinATask_RunAfterItInOrder) {
+  Strand queue;
   std::vector<int> order;
 
   queue.run([&] {
@@ -36,8 +36,8 @@ TEST(CommandQueue, TasksFromWithinATask_RunAfterItInOrder) {
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4}));
 }
 
-TEST(CommandQueue, TaskOfASecondThread_RunsOnTheBusyThreadAfterItsTask) {
-  CommandQueue queue;
+TEST(Strand, TaskOfASecondThread_RunsOnTheBusyThreadAfterItsTask) {
+  Strand queue;
   std::thread::id second_ran_on;
   std::vector<int> order;
 
@@ -56,10 +56,10 @@ TEST(CommandQueue, TaskOfASecondThread_RunsOnTheBusyThreadAfterItsTask) {
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
-TEST(CommandQueue, TasksOfManyThreads_NeverOverlapAndAllRun) {
+TEST(Strand, TasksOfManyThreads_NeverOverlapAndAllRun) {
   constexpr int kThreads = 4;
   constexpr int kTasks = 500;
-  CommandQueue queue;
+  Strand queue;
   int count = 0;  // no lock: the queue is what keeps tasks apart, and TSan watches
 
   std::vector<std::future<void>> threads;
@@ -77,8 +77,8 @@ TEST(CommandQueue, TasksOfManyThreads_NeverOverlapAndAllRun) {
   EXPECT_EQ(last, kThreads * kTasks);
 }
 
-TEST(CommandQueue, MoveOnlyTask_IsAccepted) {
-  CommandQueue queue;
+TEST(Strand, MoveOnlyTask_IsAccepted) {
+  Strand queue;
   int result = 0;
   auto owned = std::make_unique<int>(7);
 
@@ -87,8 +87,8 @@ TEST(CommandQueue, MoveOnlyTask_IsAccepted) {
   EXPECT_EQ(result, 7);
 }
 
-TEST(CommandQueue, WhatATaskOwns_EndsBeforeTheNextTaskRuns) {
-  CommandQueue queue;
+TEST(Strand, WhatATaskOwns_EndsBeforeTheNextTaskRuns) {
+  Strand queue;
   auto witness = std::make_shared<int>();
   std::weak_ptr<int> alive = witness;
   bool ended = false;
@@ -98,7 +98,7 @@ TEST(CommandQueue, WhatATaskOwns_EndsBeforeTheNextTaskRuns) {
   EXPECT_TRUE(ended);
 }
 
-TEST(CommandQueue, EndOfATasksOwner_MaySubmitATask) {
+TEST(Strand, EndOfATasksOwner_MaySubmitATask) {
   struct SubmitsWhenItEnds {
     explicit SubmitsWhenItEnds(std::function<void()> f) : submit(std::move(f)) {}
     SubmitsWhenItEnds(const SubmitsWhenItEnds&) = delete;
@@ -106,7 +106,7 @@ TEST(CommandQueue, EndOfATasksOwner_MaySubmitATask) {
     ~SubmitsWhenItEnds() { submit(); }
     std::function<void()> submit;
   };
-  CommandQueue queue;
+  Strand queue;
   bool ran = false;
   auto owner = std::make_unique<SubmitsWhenItEnds>([&] { queue.run([&] { ran = true; }); });
 

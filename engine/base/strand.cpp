@@ -1,8 +1,8 @@
-#include "engine/base/command_queue.h"
+#include "engine/base/strand.h"
 
 namespace vtpm {
 
-void CommandQueue::run(Task task) {
+void Strand::run(Task task) {
   {
     MutexLock lock(mutex_);
     if (busy_) {
