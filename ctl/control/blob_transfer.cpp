@@ -1,7 +1,5 @@
 #include "ctl/control/blob_transfer.h"
 
-#include <string.h>  // NOLINT: explicit_bzero
-
 #include <algorithm>
 
 namespace vtpm {
@@ -40,17 +38,13 @@ void BlobTransfer::start_over() {
   forget();
 }
 
-// A blob holds a TPM's secrets.
 void BlobTransfer::forget() {
-  if (!blob_.empty()) {
-    explicit_bzero(blob_.data(), blob_.size());
-  }
-  blob_.clear();
+  blob_.wipe();
   offset_ = 0;
   state_ = State::idle;
 }
 
-void BlobTransfer::begin_get(BlobKind kind, Bytes blob, bool encrypted) {
+void BlobTransfer::begin_get(BlobKind kind, StateBlob blob, bool encrypted) {
   MutexLock lock(mutex_);
   cut_short();
   state_ = State::getting;
@@ -70,7 +64,7 @@ std::optional<BlobTransfer::Piece> BlobTransfer::piece(BlobKind kind, size_t off
     return std::nullopt;
   }
   offset_ = std::min(offset, blob_.size());
-  auto from = ByteView(blob_).subspan(offset_, std::min(size, blob_.size() - offset_));
+  auto from = blob_.view().subspan(offset_, std::min(size, blob_.size() - offset_));
   Piece piece{Bytes(from.begin(), from.end()), blob_.size(), encrypted_};
   offset_ += from.size();
   if (offset_ == blob_.size()) {
@@ -82,7 +76,7 @@ std::optional<BlobTransfer::Piece> BlobTransfer::piece(BlobKind kind, size_t off
 Bytes BlobTransfer::read(size_t size) {
   MutexLock lock(mutex_);
   size_t left = blob_.size() - offset_;
-  auto from = ByteView(blob_).subspan(offset_, std::min(size, left));
+  auto from = blob_.view().subspan(offset_, std::min(size, left));
   Bytes bytes(from.begin(), from.end());
   offset_ += from.size();
   if (size > left) {
@@ -109,14 +103,13 @@ bool BlobTransfer::append(ByteView piece) {
     forget();
     return false;
   }
-  blob_.insert(blob_.end(), piece.begin(), piece.end());
+  blob_.append(piece);
   return true;
 }
 
-Bytes BlobTransfer::finish_set() {
+StateBlob BlobTransfer::finish_set() {
   MutexLock lock(mutex_);
-  Bytes blob = std::move(blob_);
-  blob_ = {};
+  StateBlob blob = std::move(blob_);
   cut_short_.erase(kind_);
   forget();
   return blob;

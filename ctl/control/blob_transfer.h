@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 
+#include "ctl/control/state_blob.h"
 #include "engine/base/bytes.h"
 #include "engine/base/mutex.h"
 #include "engine/base/tpm_types.h"
@@ -24,7 +25,6 @@ class BlobTransfer {
   BlobTransfer() = default;
   BlobTransfer(const BlobTransfer&) = delete;
   BlobTransfer& operator=(const BlobTransfer&) = delete;
-  ~BlobTransfer() { abandon(); }
 
   // Several times what a TPM has.
   static constexpr size_t kLargestBlob = size_t{512} * 1024;
@@ -45,7 +45,7 @@ class BlobTransfer {
   // -- Out --
 
   // `encrypted` is told with every piece: whether the blob has the file key's encryption.
-  void begin_get(BlobKind kind, Bytes blob, bool encrypted = false);
+  void begin_get(BlobKind kind, StateBlob blob, bool encrypted = false);
   // Whether a blob of that kind is under way.
   [[nodiscard]] bool gives(BlobKind kind) const;
   struct Piece {
@@ -69,7 +69,7 @@ class BlobTransfer {
   // False, and the transfer is over, when the blob becomes too large.
   bool append(ByteView piece);
   // All that was collected, which is the whole blob; ends the transfer.
-  Bytes finish_set();
+  StateBlob finish_set();
 
  private:
   void forget() VTPM_REQUIRES(mutex_);
@@ -80,7 +80,7 @@ class BlobTransfer {
   State state_ VTPM_GUARDED_BY(mutex_) = State::idle;
   BlobKind kind_ VTPM_GUARDED_BY(mutex_) = BlobKind::permanent;
   std::set<BlobKind> cut_short_ VTPM_GUARDED_BY(mutex_);
-  Bytes blob_ VTPM_GUARDED_BY(mutex_);
+  StateBlob blob_ VTPM_GUARDED_BY(mutex_);
   bool encrypted_ VTPM_GUARDED_BY(mutex_) = false;
   size_t offset_ VTPM_GUARDED_BY(mutex_) = 0;  // of the next read()
 };

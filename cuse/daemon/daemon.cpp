@@ -172,27 +172,21 @@ Result<void> describe_nodes(const Options& options, const std::string& raw,
 }
 
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
-class ServedTpm {
+class ServedTpm final : private Surroundings {
  public:
   ServedTpm(const Options& options, Engine& engine, StateStore& store, const StateKeys& keys,
             const SwtpmKey* migration_key, const Lifetime& lifetime)
       : options_(options),
         lifetime_(lifetime),
         tpm_(engine, store, backoff_, {options.auto_shutdown, options.state.wait}),
-        control_({
-                     .tpm = tpm_,
+        dispatcher_({.tpm = tpm_,
+                     .surroundings = *this,
                      .policy = options.control,
                      .migration_key = migration_key,
                      .file_key = keys.swtpm.empty() ? nullptr : &keys.swtpm,
-                     .sealed = !keys.empty(),
-                     .end_daemon = [this] { lifetime_.request_end(EndReason::requested); },
-                     .announce_change = [this] { announce_change(); },
-                     .raw_node_in_use = [this] { return raw_node_.in_use(); },
-                     .raw_node_opener = [this] { return raw_node_.opener(); },
-                     .uptime = [this] { return health_.uptime(); },
-                     .storage_failure = [this] { return health_.storage_failure(); },
-                 },
-                 queue_, clock_),
+                     .sealed = !keys.empty()},
+                    queue_, clock_),
+        control_(dispatcher_),
         control_node_(control_, options.access),
         raw_node_({tpm_, queue_, control_, clock_,
                    options.power == InitialPower::at_open ? PowerSwitch::at_open
@@ -218,7 +212,7 @@ class ServedTpm {
 
   // A command that runs is told to end, those that wait are answered; TPM2_Shutdown makes the state
   // safe; then the nodes go. An attempt to store again that comes in between finds an ended TPM.
-  ~ServedTpm() {
+  ~ServedTpm() override {
     tpm_.end();
     retry_.stop();
     if (device_) {
@@ -227,8 +221,6 @@ class ServedTpm {
     }
     clock_.stop();
   }
-  ServedTpm(const ServedTpm&) = delete;
-  ServedTpm& operator=(const ServedTpm&) = delete;
 
   // Told of what the TPM is, in a line, whenever it fails or is powered on. Before make_nodes().
   void tell_status(std::function<void(const std::string& status)> tell) {
@@ -317,8 +309,16 @@ class ServedTpm {
     }
   }
 
+  void end_daemon() override { lifetime_.request_end(EndReason::requested); }
+  [[nodiscard]] bool raw_node_in_use() const override { return raw_node_.in_use(); }
+  [[nodiscard]] RawNodeOpener raw_node_opener() const override { return raw_node_.opener(); }
+  [[nodiscard]] std::chrono::seconds uptime() const override { return health_.uptime(); }
+  [[nodiscard]] std::optional<StorageFailure> storage_failure() const override {
+    return health_.storage_failure();
+  }
+
   // A change uevent for the raw node: whoever listens to udev probes it again.
-  void announce_change() {
+  void announce_version_change() override {
     constexpr std::string_view kChange = "change";
     if (!uevent_ || write(uevent_.get(), kChange.data(), kChange.size()) < 0) {
       log::warning("cannot announce the change of the TPM's version to udev");
@@ -332,7 +332,8 @@ class ServedTpm {
   VirtualTpm tpm_;
   Strand queue_;
   RealAlarmClock clock_;
-  ControlSurface control_;
+  ControlDispatcher dispatcher_;
+  IoctlControl control_;
   ControlNode control_node_;
   RawNode raw_node_;
   FileDescriptor uevent_;

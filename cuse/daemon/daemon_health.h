@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "ctl/control/control_table.h"
+#include "ctl/control/surroundings.h"
 #include "engine/base/mutex.h"
 
 namespace vtpm {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "ctl/config/instance.h"
-#include "ctl/control/control_table.h"
+#include "ctl/control/control_context.h"
 #include "cuse/channel/device_creation.h"
 #include "cuse/channel/udev_properties.h"
 #include "cuse/daemon/log.h"

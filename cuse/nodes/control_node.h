@@ -5,10 +5,10 @@
 // read gives nothing. poll says nothing is to be waited for. A file that was opened for reading
 // only may look, at most, whoever opened it.
 //
-// Ownership: borrows the control surface. Threads: any.
+// Ownership: borrows the door of ioctls. Threads: any.
 #pragma once
 
-#include "ctl/control/control_surface.h"
+#include "ctl/control/ioctl_control.h"
 #include "cuse/channel/node.h"
 #include "cuse/nodes/control_access.h"
 
@@ -16,12 +16,12 @@ namespace vtpm {
 
 class ControlNode final : public Node {
  public:
-  ControlNode(ControlSurface& control, ControlAccess access) : control_(control), access_(access) {}
+  ControlNode(IoctlControl& control, ControlAccess access) : control_(control), access_(access) {}
 
   void open(const Opener& opener, OpenReply reply) override;
 
  private:
-  ControlSurface& control_;
+  IoctlControl& control_;
   const ControlAccess access_;
 };
 

@@ -6,14 +6,14 @@
 
 #include <memory>
 
-#include "ctl/control/control_surface.h"
+#include "ctl/control/ioctl_control.h"
 #include "cuse/channel/node.h"
 
 namespace vtpm {
 
 class ControlledFile : public OpenFile {
  public:
-  ControlledFile(ControlSurface& control, Privilege privilege)
+  ControlledFile(IoctlControl& control, Privilege privilege)
       : control_(control), privilege_(privilege) {}
 
   void ioctl(const IoctlRequest& request, IoctlReply reply) override;
@@ -25,7 +25,7 @@ class ControlledFile : public OpenFile {
   bool write_blob(ByteView data, WriteReply& reply);
 
  private:
-  ControlSurface& control_;
+  IoctlControl& control_;
   const Privilege privilege_;
   const std::shared_ptr<BlobTransfer> transfer_ = std::make_shared<BlobTransfer>();
 };

@@ -11,7 +11,7 @@
 #include <atomic>
 #include <memory>
 
-#include "ctl/control/control_surface.h"
+#include "ctl/control/ioctl_control.h"
 #include "cuse/channel/node.h"
 #include "cuse/nodes/control_access.h"
 #include "engine/base/alarm_clock.h"
@@ -31,7 +31,7 @@ enum class PowerSwitch { independent, at_open };
 struct RawNodeParts {
   VirtualTpm& tpm;
   Strand& queue;
-  ControlSurface& control;
+  IoctlControl& control;
   AlarmClock& clock;
   PowerSwitch power = PowerSwitch::independent;
   ControlAccess access = {};

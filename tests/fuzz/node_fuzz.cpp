@@ -82,7 +82,7 @@ class Client {
     send([&](WireKernel& kernel, uint64_t f) { return kernel.send_ioctl(f, number, in, out); });
   }
   void ioctl_of_table() {
-    uint32_t number = control_table()[input_.u8() % control_table().size()].number;
+    uint32_t number = ioctl_table()[input_.u8() % ioctl_table().size()].number;
     Bytes in = bytes(input_.u8());
     in.resize((_IOC_DIR(number) & _IOC_WRITE) == 0 ? 0 : _IOC_SIZE(number));
     ioctl(number, in, _IOC_SIZE(number));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <utility>
 
 #include "engine/base/result.h"
 
@@ -11,6 +12,14 @@ inline void must(const Result<void>& result) {
   if (!result) {
     throw std::runtime_error(result.error().message);
   }
+}
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().message);
+  }
+  return std::move(*result);
 }
 
 }  // namespace vtpm

@@ -1,4 +1,4 @@
-// A whole TPM behind two wires: engine, power cycle, control surface, raw and control node, and a
+// A whole TPM behind two wires: engine, power cycle, control requests, raw and control node, and a
 // CuseSession for each that a WireKernel drives. What vtpmd builds, with the outer edges replaced.
 #pragma once
 
@@ -22,17 +22,12 @@ struct WiredOptions {
   ControlAccess access = {.is_root = [](pid_t) { return true; }};  // callers are made up here
 };
 
-class WiredTpm {
+class WiredTpm final : private Surroundings {
  public:
   WiredTpm(Engine& engine, StateStore& store, WiredOptions options = {})
       : tpm(engine, store, backoff),
-        control({.tpm = tpm,
-                 .policy = options.policy,
-                 .end_daemon = [this] { end_requested = true; },
-                 .announce_change = [this] { ++changes_announced; },
-                 .raw_node_in_use = [this] { return node.in_use(); },
-                 .raw_node_opener = [this] { return node.opener(); }},
-                queue, clock),
+        dispatcher({.tpm = tpm, .surroundings = *this, .policy = options.policy}, queue, clock),
+        control(dispatcher),
         node({tpm, queue, control, clock, options.power, options.access}),
         control_node(control, options.access) {
     static_cast<void>(tpm.lock_storage());
@@ -40,19 +35,18 @@ class WiredTpm {
     control_session = serve(control_kernel, "vtpmctl0", control_node);
   }
 
-  ~WiredTpm() {
+  ~WiredTpm() override {
     control_session->stop();
     session->stop();
     clock.forget();  // requests that wait for their next attempt answer while there are sessions
   }
-  WiredTpm(const WiredTpm&) = delete;
-  WiredTpm& operator=(const WiredTpm&) = delete;
 
   FakeBackoff backoff;
   FakeClock clock;
   VirtualTpm tpm;
   Strand queue;
-  ControlSurface control;
+  ControlDispatcher dispatcher;
+  IoctlControl control;
   RawNode node;
   ControlNode control_node;
   WireKernel kernel;          // /dev/vtpm0
@@ -64,6 +58,13 @@ class WiredTpm {
   std::unique_ptr<CuseSession> control_session;
 
  private:
+  void end_daemon() override { end_requested = true; }
+  void announce_version_change() override { ++changes_announced; }
+  [[nodiscard]] bool raw_node_in_use() const override { return node.in_use(); }
+  [[nodiscard]] RawNodeOpener raw_node_opener() const override { return node.opener(); }
+  [[nodiscard]] std::chrono::seconds uptime() const override { return {}; }
+  [[nodiscard]] std::optional<StorageFailure> storage_failure() const override { return {}; }
+
   std::unique_ptr<CuseSession> serve(WireKernel& wire, const char* name, Node& served) {
     wire.send_init();
     auto started = CuseSession::start(wire.take_channel(), {name, 0, 0}, served);

@@ -1,4 +1,4 @@
-// What holds for each request of the control table, in each phase.
+// What holds for each request that there is an ioctl for, in each phase.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
@@ -15,10 +15,10 @@ namespace vtpm {
 namespace {
 
 std::string name_of_row(const auto& info) {
-  return std::string(info.param.name);
+  return std::string(info.param.row().name);
 }
 
-size_t request_size(const ControlRow& row) {
+size_t request_size(const IoctlRow& row) {
   return (_IOC_DIR(row.number) & _IOC_WRITE) == 0 ? 0 : _IOC_SIZE(row.number);
 }
 
@@ -26,17 +26,17 @@ bool is_bad_ordinal(const Bytes& answer) {
   return answer.size() == 4 && result_in(answer) == VTPM_RESULT_BAD_ORDINAL;
 }
 
-std::vector<ControlRow> rows_with(Privilege privilege) {
-  std::vector<ControlRow> rows;
-  for (const ControlRow& row : control_table()) {
-    if (row.privilege == privilege) {
+std::vector<IoctlRow> rows_with(Privilege privilege) {
+  std::vector<IoctlRow> rows;
+  for (const IoctlRow& row : ioctl_table()) {
+    if (row.row().privilege == privilege) {
       rows.push_back(row);
     }
   }
   return rows;
 }
 
-class EveryRequest : public ControlSurfaceTest, public testing::WithParamInterface<ControlRow> {
+class EveryRequest : public ControlSurfaceTest, public testing::WithParamInterface<IoctlRow> {
  protected:
   Bytes request_ = Bytes(request_size(GetParam()));
 };
@@ -50,8 +50,8 @@ TEST_P(EveryRequest, OneByteTooLong_IsInvalid) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, EveryRequest,
-                         testing::ValuesIn(control_table().begin(), control_table().end()),
-                         name_of_row<testing::TestParamInfo<ControlRow>>);
+                         testing::ValuesIn(ioctl_table().begin(), ioctl_table().end()),
+                         name_of_row<testing::TestParamInfo<IoctlRow>>);
 
 class ControllingRequest : public EveryRequest {};
 
@@ -64,7 +64,7 @@ TEST_P(ControllingRequest, FromAnyone_IsDenied) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, ControllingRequest, testing::ValuesIn(rows_with(Privilege::control)),
-                         name_of_row<testing::TestParamInfo<ControlRow>>);
+                         name_of_row<testing::TestParamInfo<IoctlRow>>);
 
 class RawUsersRequest : public EveryRequest {};
 
@@ -74,7 +74,7 @@ TEST_P(RawUsersRequest, FromAnyone_IsDeniedAndFromAUserOfTheRawNode_IsAnswered) 
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, RawUsersRequest, testing::ValuesIn(rows_with(Privilege::raw_user)),
-                         name_of_row<testing::TestParamInfo<ControlRow>>);
+                         name_of_row<testing::TestParamInfo<IoctlRow>>);
 
 class ObserversRequest : public EveryRequest {};
 
@@ -85,7 +85,7 @@ TEST_P(ObserversRequest, FromAnyoneAndTheRawNode_IsDeniedAndFromAnObserver_IsAns
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, ObserversRequest, testing::ValuesIn(rows_with(Privilege::observer)),
-                         name_of_row<testing::TestParamInfo<ControlRow>>);
+                         name_of_row<testing::TestParamInfo<IoctlRow>>);
 
 class OpenRequest : public EveryRequest {};
 
@@ -94,28 +94,27 @@ TEST_P(OpenRequest, FromAnyone_IsAnswered) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, OpenRequest, testing::ValuesIn(rows_with(Privilege::anyone)),
-                         name_of_row<testing::TestParamInfo<ControlRow>>);
+                         name_of_row<testing::TestParamInfo<IoctlRow>>);
 
 class RequestInPhase : public ControlSurfaceTest,
-                       public testing::WithParamInterface<std::tuple<ControlRow, Phase>> {
+                       public testing::WithParamInterface<std::tuple<IoctlRow, Phase>> {
  protected:
   void SetUp() override { enter(phase_); }
 
-  const ControlRow row_ = std::get<ControlRow>(GetParam());
+  const IoctlRow row_ = std::get<IoctlRow>(GetParam());
   const Phase phase_ = std::get<Phase>(GetParam());
   const Bytes request_ = Bytes(request_size(row_));
 };
 
-std::string name_of_row_and_phase(
-    const testing::TestParamInfo<std::tuple<ControlRow, Phase>>& info) {
-  return std::string(std::get<ControlRow>(info.param).name) + "_" +
+std::string name_of_row_and_phase(const testing::TestParamInfo<std::tuple<IoctlRow, Phase>>& info) {
+  return std::string(std::get<IoctlRow>(info.param).row().name) + "_" +
          std::string(name(std::get<Phase>(info.param)));
 }
 
-const auto kRows = testing::ValuesIn(control_table().begin(), control_table().end());
+const auto kRows = testing::ValuesIn(ioctl_table().begin(), ioctl_table().end());
 
 TEST_P(RequestInPhase, AnswersOnce_LegalOrBadOrdinalWithFourBytes) {
-  bool legal = std::ranges::find(row_.phases, phase_) != row_.phases.end();
+  bool legal = std::ranges::find(row_.row().phases, phase_) != row_.row().phases.end();
 
   auto answer = ask(row_.number, request_);
 
@@ -153,17 +152,17 @@ TEST_P(WholeAnswer, HasTheSizeOfTheNumber) {
   EXPECT_EQ(answer.value().size(), _IOC_SIZE(GetParam().number));
 }
 
-std::vector<ControlRow> whole_answers() {
-  std::vector<ControlRow> rows;
+std::vector<IoctlRow> whole_answers() {
+  std::vector<IoctlRow> rows;
   for (uint32_t number : {VTPM_GET_CAPABILITY, VTPM_GET_TPMESTABLISHED, VTPM_GET_CONFIG,
                           VTPM_SET_BUFFERSIZE, VTPM_GET_INFO, VTPM_GET_STATUS, VTPM_GET_DETAILS}) {
-    rows.push_back(*find_control_row(number));
+    rows.push_back(*find_ioctl(number));
   }
   return rows;
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, WholeAnswer, testing::ValuesIn(whole_answers()),
-                         name_of_row<testing::TestParamInfo<ControlRow>>);
+                         name_of_row<testing::TestParamInfo<IoctlRow>>);
 
 }  // namespace
 }  // namespace vtpm

@@ -1,4 +1,4 @@
-// The control surface of a TPM on a fake engine.
+// The control requests of a TPM on a fake engine, as ioctls.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "ctl/control/control_surface.h"
+#include "ctl/control/ioctl_control.h"
 #include "tests/support/commands.h"
 #include "tests/support/fake_backoff.h"
 #include "tests/support/fake_clock.h"
@@ -53,22 +53,17 @@ struct SurfaceOptions {
   bool sealed = false;
 };
 
-class ControlSurfaceTest : public testing::Test {
+class ControlSurfaceTest : public testing::Test, private Surroundings {
  protected:
   explicit ControlSurfaceTest(SurfaceOptions options = {})
       : fake_(store_, options.version),
-        surface_({.tpm = tpm_,
-                  .policy = options.policy,
-                  .migration_key = options.migration_key,
-                  .file_key = options.file_key,
-                  .sealed = options.sealed,
-                  .end_daemon = [this] { ++ends_; },
-                  .announce_change = [this] { ++changes_announced_; },
-                  .raw_node_in_use = [this] { return raw_node_in_use_; },
-                  .raw_node_opener = [this] { return raw_node_opener_; },
-                  .uptime = [] { return std::chrono::seconds(90); },
-                  .storage_failure = [this] { return storage_failure_; }},
-                 queue_, clock_) {}
+        dispatcher_({.tpm = tpm_,
+                     .surroundings = *this,
+                     .policy = options.policy,
+                     .migration_key = options.migration_key,
+                     .file_key = options.file_key,
+                     .sealed = options.sealed},
+                    queue_, clock_) {}
 
   void TearDown() override { EXPECT_EQ(store_.unlocked_writes, 0); }
 
@@ -134,8 +129,19 @@ class ControlSurfaceTest : public testing::Test {
   bool raw_node_in_use_ = false;
   RawNodeOpener raw_node_opener_;
   std::optional<StorageFailure> storage_failure_;
-  ControlSurface surface_;
+  ControlDispatcher dispatcher_;
+  IoctlControl surface_{dispatcher_};
   std::shared_ptr<BlobTransfer> transfer_ = std::make_shared<BlobTransfer>();
+
+ private:
+  void end_daemon() override { ++ends_; }
+  void announce_version_change() override { ++changes_announced_; }
+  [[nodiscard]] bool raw_node_in_use() const override { return raw_node_in_use_; }
+  [[nodiscard]] RawNodeOpener raw_node_opener() const override { return raw_node_opener_; }
+  [[nodiscard]] std::chrono::seconds uptime() const override { return std::chrono::seconds(90); }
+  [[nodiscard]] std::optional<StorageFailure> storage_failure() const override {
+    return storage_failure_;
+  }
 };
 
 }  // namespace vtpm

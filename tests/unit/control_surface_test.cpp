@@ -1,4 +1,4 @@
-#include "ctl/control/control_surface.h"
+#include "ctl/control/ioctl_control.h"
 
 #include <gtest/gtest.h>
 #include <vtpm/ioctl.h>

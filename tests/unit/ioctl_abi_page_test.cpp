@@ -10,7 +10,7 @@
 #include <map>
 #include <sstream>
 
-#include "ctl/control/control_table.h"
+#include "ctl/control/ioctl_codec.h"
 #include "tests/support/source_tree.h"
 
 namespace vtpm {
@@ -25,7 +25,8 @@ std::string phases_of(const ControlRow& row) {
 }
 
 // The row as the page has it.
-std::string line_of(const ControlRow& row) {
+std::string line_of(const IoctlRow& ioctl) {
+  const ControlRow& row = ioctl.row();
   static const std::map<Turn, std::string> kTurns = {
       {Turn::at_once, "no"}, {Turn::after_commands, "yes"}, {Turn::as_command, "yes, is one"}};
   static const std::map<Privilege, std::string> kCallers = {{Privilege::anyone, "anyone"},
@@ -34,9 +35,9 @@ std::string line_of(const ControlRow& row) {
                                                             {Privilege::control, "control"}};
   std::string bit = row.capability == 0 ? "" : std::to_string(std::countr_zero(row.capability));
   char number[16];  // NOLINT: for snprintf
-  static_cast<void>(std::snprintf(number, sizeof(number), "0x%08x", row.number));
+  static_cast<void>(std::snprintf(number, sizeof(number), "0x%08x", ioctl.number));
   return "| " + std::string(row.name) + " | " + number + " | " +
-         std::to_string(_IOC_SIZE(row.number)) + " | " + phases_of(row) + " | " +
+         std::to_string(_IOC_SIZE(ioctl.number)) + " | " + phases_of(row) + " | " +
          kTurns.at(row.turn) + " | " + kCallers.at(row.privilege) + " | " + bit + " |\n";
 }
 
@@ -127,8 +128,8 @@ TEST(IoctlAbiPage, Structures_AreTheHeaders) {
 
 TEST(IoctlAbiPage, Table_IsTheControlTable) {
   std::string table;
-  for (const ControlRow& row : control_table()) {
-    table += line_of(row);
+  for (const IoctlRow& ioctl : ioctl_table()) {
+    table += line_of(ioctl);
   }
 
   EXPECT_NE(the_page().find(table), std::string::npos) << "the page should have:\n" << table;

@@ -17,14 +17,14 @@ namespace {
 enum class Through { raw_node, control_node };
 
 struct Case {
-  ControlRow row;
+  IoctlRow row;
   Phase phase;
   Through node;
 };
 
 std::vector<Case> every_case() {
   std::vector<Case> cases;
-  for (const ControlRow& row : control_table()) {
+  for (const IoctlRow& row : ioctl_table()) {
     for (Phase phase : {Phase::off, Phase::on, Phase::failed}) {
       for (Through node : {Through::raw_node, Through::control_node}) {
         cases.push_back({row, phase, node});
@@ -48,7 +48,7 @@ class RowInPhase : public testing::TestWithParam<Case> {
   }
 
   // All zeroes but for the blob's kind where there is one, which is never zero.
-  static Bytes request(const ControlRow& row) {
+  static Bytes request(const IoctlRow& row) {
     Bytes in((_IOC_DIR(row.number) & _IOC_WRITE) != 0 ? _IOC_SIZE(row.number) : 0);
     if (row.number == VTPM_GET_STATEBLOB || row.number == VTPM_SET_STATEBLOB) {
       uint32_t kind = VTPM_BLOB_TYPE_PERMANENT;
@@ -65,13 +65,13 @@ class RowInPhase : public testing::TestWithParam<Case> {
 };
 
 TEST_P(RowInPhase, Request_IsPossibleOrRefusedAsTheTableSays) {
-  const ControlRow& row = GetParam().row;
+  const IoctlRow& row = GetParam().row;
   uint32_t size = _IOC_SIZE(row.number);
 
   WireReply reply = kernel.ioctl(file, row.number, request(row), size);
 
   ASSERT_EQ(reply.error, 0);
-  bool possible = std::ranges::find(row.phases, GetParam().phase) != row.phases.end();
+  bool possible = std::ranges::find(row.row().phases, GetParam().phase) != row.row().phases.end();
   EXPECT_EQ(reply.body == result_only(VTPM_RESULT_BAD_ORDINAL), !possible);
   EXPECT_TRUE(reply.body.size() == size || reply.body.size() == sizeof(vtpm_result))
       << reply.body.size();
@@ -81,7 +81,7 @@ TEST_P(RowInPhase, Request_IsPossibleOrRefusedAsTheTableSays) {
 
 INSTANTIATE_TEST_SUITE_P(Control, RowInPhase, testing::ValuesIn(every_case()),
                          [](const auto& test) {
-                           return std::string(test.param.row.name) + "_" +
+                           return std::string(test.param.row.row().name) + "_" +
                                   std::string(name(test.param.phase)) +
                                   (test.param.node == Through::raw_node ? "_raw" : "_control");
                          });

@@ -63,12 +63,8 @@ TEST(SessionStart, StoppedAtOnceManyTimes_EndsEveryTime) {
 TEST(SessionStart, ChannelThatEndsBeforeTheHandshake_IsAnError) {
   MemoryStore store;
   FakeEngine engine(store);
-  FakeBackoff backoff;
-  VirtualTpm tpm(engine, store, backoff);
-  Strand queue;
-  FakeClock clock;
-  ControlSurface control({.tpm = tpm}, queue, clock);
-  RawNode node({tpm, queue, control, clock});
+  WiredTpm other(engine, store);
+  RawNode node({other.tpm, other.queue, other.control, other.clock});
   WireKernel kernel;
   FileDescriptor channel = kernel.take_channel();
   kernel.close_channel();
