@@ -13,9 +13,8 @@ bool is_allowed(const ControlCall& call, Locality locality) {
 }  // namespace
 
 Answered<requests::Execute> execute(ControlCall& call, const requests::Execute& request) {
-  ByteView command = request.command;
-  auto header = parse_command_header(command);
-  if (!header || header->size < kHeaderSize || header->size > command.size()) {
+  Command command(request.command);
+  if (command.declared_size() < kHeaderSize || command.declared_size() > command.bytes().size()) {
     return refusal(control_result::bad_parameter, "not a whole command");
   }
   if (request.locality &&
@@ -23,7 +22,7 @@ Answered<requests::Execute> execute(ControlCall& call, const requests::Execute& 
     return refusal(control_result::bad_locality, "this locality is not the caller's to take");
   }
   return requests::Execute::Answer{call.device.tpm.execute(
-      std::move(call.pending), command.first(header->size), request.locality)};
+      std::move(call.pending), command.bytes().first(command.declared_size()), request.locality)};
 }
 
 Answered<requests::SetLocality> set_locality(ControlCall& call,

@@ -17,7 +17,7 @@
 #include "cuse/sandbox/own_descriptors.h"
 #include "engine/base/inherited.h"
 #include "engine/command/codec.h"
-#include "engine/command/storing_commands.h"
+#include "engine/command/command_traits.h"
 #include "engine/keys/crypto.h"
 #include "engine/keys/swtpm_key.h"
 #include "engine/state/late_store.h"

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "engine/command/codec.h"
+#include "engine/command/command_traits.h"
 
 namespace vtpm {
 namespace {
@@ -14,17 +15,6 @@ constexpr size_t kShortestWrite = 6;
 
 constexpr unsigned kReadable = POLLIN | POLLRDNORM;
 constexpr unsigned kWritable = POLLOUT | POLLWRNORM;
-
-uint32_t declared_size(ByteView data) {
-  BigEndianReader reader(data);
-  reader.u16();
-  return reader.u32();
-}
-
-bool is_long_running(TpmVersion version, ByteView command) {
-  auto header = parse_command_header(command);
-  return header && is_long_running(version, header->code);
-}
 
 }  // namespace
 
@@ -101,7 +91,7 @@ void RawFile::write_in_turn(ByteView data, bool nonblocking, WriteReply reply) {
     response_.discard();  // the tail of a response that was read in part
     running_ = true;
   }
-  ByteView command = data.first(declared_size(data));
+  ByteView command = data.first(Command(data).declared_size());
   start_command({command.begin(), command.end()}, data.size(), nonblocking, std::move(reply));
 }
 
@@ -110,17 +100,18 @@ int RawFile::refusal(ByteView data) const {
   if (response_.unread()) {
     return EBUSY;
   }
-  if (data.size() < kShortestWrite || data.size() < declared_size(data)) {
+  if (data.size() < kShortestWrite || data.size() < Command(data).declared_size()) {
     return EINVAL;
   }
-  return declared_size(data) == 0 ? ENODATA : 0;
+  return Command(data).declared_size() == 0 ? ENODATA : 0;
 }
 
 void RawFile::start_command(Bytes command, size_t written, bool nonblocking, WriteReply reply) {
   VirtualTpm& tpm = node_.parts_.tpm;
   auto pending = tpm.accept();  // a cancel that comes after the writer's answer means this command
   // A non-blocking writer waits for nothing long: it is answered first and woken at the end.
-  if (nonblocking && (tpm.busy_for_long() || is_long_running(tpm.version(), command))) {
+  if (nonblocking &&
+      (tpm.busy_for_long() || is_long_running(tpm.version(), Command(command).code()))) {
     reply.written(written);
   }
   node_.parts_.queue.run([self = shared_from_this(), &tpm, pending = std::move(pending),

@@ -1,5 +1,5 @@
 // Reads and makes the few TPM commands and responses that this code base itself has to understand:
-// headers, Startup, Shutdown, and the response of a TPM in failure.
+// headers of responses, Startup, Shutdown, and the response of a TPM in failure.
 //
 // Everything is big-endian as in TPM 2.0 Library part 1 section 18 and TPM 1.2 Main part 3. Views
 // are valid as long as the bytes they were made from. No function here throws or logs.
@@ -9,20 +9,12 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/tpm_types.h"
+#include "engine/command/command.h"
 
 namespace vtpm {
 
 // The buffer of the kernel's own TPM character devices, for commands and for responses, in bytes.
 inline constexpr size_t kMaxMessage = 4096;
-
-// tag (2 bytes), size (4), code (4): the first ten bytes of every command and every response.
-inline constexpr size_t kHeaderSize = 10;
-
-struct CommandHeader {
-  uint16_t tag;
-  uint32_t size;  // of the whole command, as its sender declares it
-  CommandCode code;
-};
 
 struct ResponseHeader {
   uint16_t tag;
@@ -31,7 +23,6 @@ struct ResponseHeader {
 };
 
 // Nothing when there are fewer than ten bytes.
-std::optional<CommandHeader> parse_command_header(ByteView command);
 std::optional<ResponseHeader> parse_response_header(ByteView response);
 
 // The response's code; rc::failure when it is shorter than a header.
@@ -76,8 +67,5 @@ Bytes error_response(TpmVersion version, ResponseCode code);
 // What a TPM in failure answers (TPM_RC_FAILURE, or TPM_FAIL for 1.2), with its version's tag:
 // clients tell the versions apart by the tag, even before power-on.
 Bytes failure_response(TpmVersion version);
-
-// True for commands that may compute for long: making keys, self tests.
-bool is_long_running(TpmVersion version, CommandCode code);
 
 }  // namespace vtpm

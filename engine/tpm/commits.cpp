@@ -2,40 +2,39 @@
 
 #include <utility>
 
-#include "engine/command/codec.h"
-#include "engine/command/storing_commands.h"
+#include "engine/command/command.h"
+#include "engine/command/command_traits.h"
 
 namespace vtpm {
 
-Commits::Command Commits::begin(TpmVersion version, ByteView command) {
+Commits::Begun Commits::begin(TpmVersion version, ByteView command) {
   changes_.keep();
-  auto header = parse_command_header(command);
-  CommandCode code = header ? header->code : CommandCode{0};
+  CommandCode code = Command(command).code();
   bool stores = ends_saved_state_ || stores_by_design(version, code, command);
   return {version, code, stores, !carries_another(version, code),
           stores ? tpm_.copy() : std::nullopt};
 }
 
-Commits::Command Commits::begin_call(TpmVersion version) {
+Commits::Begun Commits::begin_call(TpmVersion version) {
   changes_.keep();
   return {version, std::nullopt, true, true, tpm_.copy()};
 }
 
-Result<void> Commits::end(const Command& command, bool succeeded) {
-  const bool acknowledged = command.stores && succeeded;
+Result<void> Commits::end(const Begun& begun, bool succeeded) {
+  const bool acknowledged = begun.stores && succeeded;
   const bool changed = changes_.any_new();
-  const bool undo = acknowledged && changed && command.may_be_undone;
-  auto previous = undo && command.before ? stored_before(command) : UnstoredChanges::Changes();
+  const bool undo = acknowledged && changed && begun.may_be_undone;
+  auto previous = undo && begun.before ? stored_before(begun) : UnstoredChanges::Changes();
   auto committed = changes_.commit();
   if (committed || !changed || !acknowledged) {
-    note_saved_state(command, succeeded);
+    note_saved_state(begun, succeeded);
     return {};
   }
-  if (undo && command.before) {
+  if (undo && begun.before) {
     changes_.replace(std::move(previous));
   }
   if (undo) {
-    tpm_.go_back_to(command.before);
+    tpm_.go_back_to(begun.before);
     // A store may have failed when the new state was in its place already, so the old one is stored
     // once more, now or later.
     static_cast<void>(changes_.commit());
@@ -45,7 +44,7 @@ Result<void> Commits::end(const Command& command, bool succeeded) {
 
 // What the store has to have when the command has not been: of the blobs that it wants changed,
 // what is there now.
-UnstoredChanges::Changes Commits::stored_before(const Command& command) const {
+UnstoredChanges::Changes Commits::stored_before(const Begun& begun) const {
   UnstoredChanges::Changes previous = changes_.kept();
   for (const auto& [name, wanted] : changes_.added()) {
     if (name.kind == BlobKind::permanent || previous.contains(name)) {
@@ -56,18 +55,18 @@ UnstoredChanges::Changes Commits::stored_before(const Command& command) const {
       previous.emplace(name, stored ? UnstoredChanges::Wanted(std::move(*stored)) : std::nullopt);
     }
   }
-  previous.insert_or_assign({command.version, BlobKind::permanent}, command.before->permanent);
+  previous.insert_or_assign({begun.version, BlobKind::permanent}, begun.before->permanent);
   return previous;
 }
 
-void Commits::note_saved_state(const Command& command, bool succeeded) {
-  if (!command.code) {
+void Commits::note_saved_state(const Begun& begun, bool succeeded) {
+  if (!begun.code) {
     return;
   }
-  if (command.version == TpmVersion::tpm20) {
-    ends_saved_state_ = ends_saved_state_ || (succeeded && command.code == cc::shutdown);
+  if (begun.version == TpmVersion::tpm20) {
+    ends_saved_state_ = ends_saved_state_ || (succeeded && begun.code == cc::shutdown);
   } else {
-    ends_saved_state_ = succeeded && command.code == ordinal::save_state;
+    ends_saved_state_ = succeeded && begun.code == ordinal::save_state;
   }
 }
 

@@ -1,9 +1,8 @@
 // How the changes of a command get into the store behind it, or are undone (docs/decisions/0012).
 //
-//   auto command = commits.begin(version, bytes);     takes a copy of the TPM if it stores by
-//   design
-//   ...the library executes it and wants changes...
-//   auto stored = commits.end(command, succeeded);    stores them
+//   auto begun = commits.begin(version, command);  // copies the TPM if it stores by design
+//   ...the library executes the command and wants changes...
+//   auto stored = commits.end(begun, succeeded);   // stores them
 //
 // When the store does not take them, a command that stores by design and succeeded fails, and the
 // TPM goes back to the copy, as if the command had never come. Of all others nothing is undone:
@@ -13,7 +12,7 @@
 // command that changes what was saved, and a crash must not bring it back: until it has ended every
 // command is one that stores. Of a TPM 1.2 any command ends it.
 //
-// Ownership: borrows all three; a Command owns its copy, which is wiped with it. Threads: one at a
+// Ownership: borrows all three; a Begun owns its copy, which is wiped with it. Threads: one at a
 // time, as the store. Nothing here knows the library: it is behind RestorableTpm.
 // Errors: those of the store.
 #pragma once
@@ -50,7 +49,7 @@ class RestorableTpm {
 class Commits {
  public:
   // A command, from before it to its answer.
-  struct Command {
+  struct Begun {
     TpmVersion version{};
     std::optional<CommandCode> code;  // nothing: a call that is none, of the hash interface
     bool stores = false;              // by design
@@ -64,15 +63,15 @@ class Commits {
   // What may be saved is not known yet.
   void note_power_on(TpmVersion version) { ends_saved_state_ = version == TpmVersion::tpm12; }
 
-  Command begin(TpmVersion version, ByteView command);
+  Begun begin(TpmVersion version, ByteView command);
   // Of a call that is no command and may store.
-  Command begin_call(TpmVersion version);
+  Begun begin_call(TpmVersion version);
 
-  Result<void> end(const Command& command, bool succeeded);
+  Result<void> end(const Begun& begun, bool succeeded);
 
  private:
-  void note_saved_state(const Command& command, bool succeeded);
-  [[nodiscard]] UnstoredChanges::Changes stored_before(const Command& command) const;
+  void note_saved_state(const Begun& begun, bool succeeded);
+  [[nodiscard]] UnstoredChanges::Changes stored_before(const Begun& begun) const;
 
   UnstoredChanges& changes_;
   StateStore& store_;

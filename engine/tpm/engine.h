@@ -57,7 +57,7 @@ class Engine {
   // One command. The response is valid until the next call of execute() or power_off(). `canceled`
   // is looked at once cancel() would be heard, so that a cancel in the moment before is not lost.
   //
-  // What a command that stores by design (storing_commands.h) changed is durable when this returns,
+  // What a command that stores by design (command_traits.h) changed is durable when this returns,
   // together with all that was unstored(). Nothing that another command or one that failed wanted
   // stored is ever undone: what the store does not take is unstored() from then on.
   // Errors: wrong_phase when the engine is off; the store's when the change could not be stored:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/command/codec.h"
+#include "engine/command/command_traits.h"
 #include "engine/command/response_codes.h"
 
 namespace vtpm {
@@ -247,8 +248,7 @@ Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Local
 
 Bytes VirtualTpm::execute_locked(Pending pending, ByteView command,
                                  std::optional<Locality> locality) {
-  auto header = parse_command_header(command);
-  busy_for_long_ = header && is_long_running(version(), header->code);
+  busy_for_long_ = is_long_running(version(), Command(command).code());
   bool still_set = pending.power_cycle_ == power_cycle_;
   Locality chosen = locality.value_or(still_set ? pending.locality_ : Locality{});
   begin_running(std::move(pending));
@@ -327,9 +327,9 @@ Result<void> VirtualTpm::cancel() {
 
 Bytes VirtualTpm::transmit(ByteView command, Locality locality) {
   Bytes response = transmit_once(command, locality);
-  auto header = parse_command_header(command);
+  CommandCode code = Command(command).code();
   for (auto delay : kRetryDelays) {
-    if (!header || !is_worth_a_retry(version(), header->code, response_code(response))) {
+    if (!is_worth_a_retry(version(), code, response_code(response))) {
       break;
     }
     busy_for_long_ = true;
@@ -370,8 +370,7 @@ Bytes VirtualTpm::answer_to_failed(ByteView command, const Error& error) {
     return failure_response(version());
   }
   if (tell_undone_) {
-    auto header = parse_command_header(command);
-    tell_undone_(header ? header->code : CommandCode{0}, error.message);
+    tell_undone_(Command(command).code(), error.message);
   }
   bool tpm20 = version() == TpmVersion::tpm20;
   return error_response(version(), tpm20 ? rc::nv_unavailable : rc::tpm12_retry);
@@ -391,11 +390,11 @@ void VirtualTpm::note_unstored() {
 // Keeps what the shutdown rule asks about.
 void VirtualTpm::note_executed(ByteView command, ByteView response) {
   ++commands_;
-  auto header = parse_command_header(command);
+  CommandCode code = Command(command).code();
   bool succeeded = response_code(response) == rc::success;
   CommandCode startup = version() == TpmVersion::tpm20 ? cc::startup : ordinal::startup;
-  last_was_shutdown_ = succeeded && header && header->code == cc::shutdown;
-  started_ = started_ || (succeeded && header && header->code == startup);
+  last_was_shutdown_ = succeeded && code == cc::shutdown;
+  started_ = started_ || (succeeded && code == startup);
 }
 
 Result<BufferSizes> VirtualTpm::buffer_size(uint32_t wanted) {

@@ -7,7 +7,7 @@
 
 #include <set>
 
-#include "engine/command/storing_commands.h"
+#include "engine/command/command_traits.h"
 #include "engine/tpm/libtpms_engine.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/must.h"
@@ -139,6 +139,23 @@ TEST_F(Commands20, EveryOneOfTheLibrary_StoresOnlyIfItIsOnTheList) {
                                      0x17Bu, 0x17Cu, 0x17Du, 0x17Eu, 0x181u, 0x182u, 0x18Eu}));
 }
 
+// What the library tells of its command (TPMA_CC) as the traits say it.
+CommandTraits as_told(uint32_t attributes) {
+  CommandTraits told = traits_of(TpmVersion::tpm20, CommandCode{attributes & 0x2000FFFFU});
+  told.handles = static_cast<uint8_t>(attributes >> 25U & 7U);
+  told.flushes = (attributes >> 24U & 1U) != 0;
+  told.returns_handle = (attributes >> 28U & 1U) != 0;
+  return told;
+}
+
+TEST_F(Commands20, EveryOneOfTheLibrary_HasTheHandlesOfItsTraits) {
+  for (uint32_t one : command_attributes(*engine_)) {
+    CommandTraits traits = traits_of(TpmVersion::tpm20, CommandCode{one & 0x2000FFFFU});
+
+    EXPECT_EQ(traits, as_told(one)) << "command 0x" << std::hex << one;
+  }
+}
+
 // A client's day, in order: a signing key, a policy session, a sequence. Handles are the first
 // free.
 std::vector<Bytes> use_of_keys_and_sessions() {
@@ -222,12 +239,7 @@ TEST_F(Commands12, EveryOneOfTheLibrary_StoresOnlyIfItIsOnTheList) {
                                      hex("0003000001")};
   for (uint32_t number = 0; number < 0x100; ++number) {
     for (const Bytes& body : bodies) {
-      Bytes command = BigEndianWriter()
-                          .u16(0xC1)
-                          .u32(static_cast<uint32_t>(kHeaderSize + body.size()))
-                          .u32(number)
-                          .bytes(body)
-                          .take();
+      Bytes command = tpm12_command(CommandCode{number}, body);
       bool store_by_design = stores_by_design(version_, CommandCode{number}, command);
       if (!store_by_design) {
         expect_on_the_list(CommandCode{number}, command);

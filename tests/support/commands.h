@@ -3,18 +3,9 @@
 
 #include "engine/base/bytes.h"
 #include "engine/command/codec.h"
+#include "engine/command/marshal.h"
 
 namespace vtpm {
-
-// A TPM 2.0 command without sessions.
-inline Bytes tpm2_command(CommandCode code, ByteView parameters = {}) {
-  return BigEndianWriter()
-      .u16(0x8001)
-      .u32(static_cast<uint32_t>(kHeaderSize + parameters.size()))
-      .u32(static_cast<uint32_t>(code))
-      .bytes(parameters)
-      .take();
-}
 
 inline Bytes get_random(uint16_t count) {
   return tpm2_command(cc::get_random, BigEndianWriter().u16(count).take());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/command/command_traits.h"
+
 namespace vtpm {
 namespace {
 
@@ -109,34 +111,33 @@ Result<ByteView> FakeEngine::execute(ByteView command, Locality locality,
   }
   last_locality = locality;
   commands.emplace_back(command.begin(), command.end());
-  auto header = parse_command_header(command);
-  if (!header || header->size != command.size()) {
+  Command received(command);
+  if (!received.has_header() || received.declared_size() != command.size()) {
     response_ = error(ResponseCode{0x142});  // TPM_RC_COMMAND_SIZE
     return ByteView(response_);
   }
-  executed.push_back(header->code);
+  executed.push_back(received.code());
   if (!answers.empty()) {
     response_ = error(answers.front());
     answers.pop_front();
     return ByteView(response_);
   }
   undone_.reset();
-  response_ = respond(command, *header, canceled);
+  response_ = respond(received, canceled);
   static_cast<void>(store_unstored());
   return undone_ ? Result<ByteView>(tl::unexpected(*undone_)) : ByteView(response_);
 }
 
-Bytes FakeEngine::respond(ByteView command, const CommandHeader& header,
-                          const std::atomic<bool>& canceled) {
+Bytes FakeEngine::respond(const Command& command, const std::atomic<bool>& canceled) {
   if (failure_mode_) {
     return failure_response(version_);
   }
   CommandCode startup = version_ == TpmVersion::tpm20 ? cc::startup : ordinal::startup;
-  if (header.code == startup) {
+  if (command.code() == startup) {
     bool again = std::exchange(started_, true);
     return again ? error(rc::initialize) : success();
   }
-  if (std::ranges::equal(command, lockout_query())) {
+  if (std::ranges::equal(command.bytes(), lockout_query())) {
     constexpr uint32_t kFirst = 0x20E;
     Bytes properties = BigEndianWriter()
                            .u8(1)
@@ -153,28 +154,28 @@ Bytes FakeEngine::respond(ByteView command, const CommandHeader& header,
                            .take();
     return success(properties);
   }
-  if (header.code == cc::get_capability) {
+  if (command.code() == cc::get_capability) {
     return success(as_bytes("capability"));
   }
   if (!started_) {
     return error(rc::initialize);
   }
-  if (is_long_running(version_, header.code) && !wait_while_held(canceled)) {
+  if (is_long_running(version_, command.code()) && !wait_while_held(canceled)) {
     return error(rc::canceled);
   }
-  return respond_started(command, header);
+  return respond_started(command);
 }
 
-Bytes FakeEngine::respond_started(ByteView command, const CommandHeader& header) {
-  switch (header.code) {
+Bytes FakeEngine::respond_started(const Command& command) {
+  switch (command.code()) {
     case cc::get_random:
-      return random_response(command);
+      return random_response(command.bytes());
     case kRemember:
-      return remember(command);
+      return remember(command.bytes());
     case kRecall:
-      return recall(command);
+      return recall(command.bytes());
     case kExtend:
-      return extend(command);
+      return extend(command.bytes());
     case kGuess:
       return count_guess();
     case kBreak:

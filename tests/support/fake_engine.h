@@ -92,8 +92,8 @@ class FakeEngine final : public Engine {
   int power_ons = 0;
 
  private:
-  Bytes respond(ByteView command, const CommandHeader& header, const std::atomic<bool>& canceled);
-  Bytes respond_started(ByteView command, const CommandHeader& header);
+  Bytes respond(const Command& command, const std::atomic<bool>& canceled);
+  Bytes respond_started(const Command& command);
   Bytes remember(ByteView command);
   Bytes count_guess();
   Bytes recall(ByteView command) const;

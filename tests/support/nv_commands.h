@@ -20,28 +20,6 @@ inline uint32_t nv_index(uint8_t which) {
   return 0x01500000u + which;
 }
 
-// A TPM 2.0 command authorised by a password.
-inline Bytes tpm2_command_with_password(CommandCode code, ByteView handles, ByteView parameters,
-                                        ByteView password = {}) {
-  Bytes session = BigEndianWriter()
-                      .u32(0x40000009)  // TPM_RS_PW
-                      .u16(0)           // no nonce
-                      .u8(0)
-                      .u16(static_cast<uint16_t>(password.size()))
-                      .bytes(password)
-                      .take();
-  return BigEndianWriter()
-      .u16(0x8002)
-      .u32(static_cast<uint32_t>(kHeaderSize + handles.size() + 4 + session.size() +
-                                 parameters.size()))
-      .u32(static_cast<uint32_t>(code))
-      .bytes(handles)
-      .u32(static_cast<uint32_t>(session.size()))
-      .bytes(session)
-      .bytes(parameters)
-      .take();
-}
-
 inline Bytes nv_define(uint8_t which, uint32_t attributes, ByteView password = {},
                        uint16_t size = 4) {
   Bytes owner = hex("40000001");
@@ -91,24 +69,16 @@ inline Bytes tpm12_nv_define(uint8_t which) {
                          .u32(4)  // bytes
                          .bytes(Bytes(20))
                          .take();
-  return BigEndianWriter()
-      .u16(0x00C1)
-      .u32(static_cast<uint32_t>(kHeaderSize + parameters.size()))
-      .u32(0xCC)
-      .bytes(parameters)
-      .take();
+  return tpm12_command(CommandCode{0xCC}, parameters);
 }
 
 // TPM_GetCapability of one NV index: an error when it is not defined.
 inline Bytes tpm12_nv_info(uint8_t which) {
-  return BigEndianWriter()
-      .u16(0x00C1)
-      .u32(22)
-      .u32(0x65)
-      .u32(0x11)  // TPM_CAP_NV_INDEX
-      .u32(4)
-      .u32(0x00011100u + which)
-      .take();
+  return tpm12_command(ordinal::get_capability, BigEndianWriter()
+                                                    .u32(0x11)  // TPM_CAP_NV_INDEX
+                                                    .u32(4)
+                                                    .u32(0x00011100u + which)
+                                                    .take());
 }
 
 }  // namespace vtpm

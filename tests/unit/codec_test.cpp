@@ -2,27 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <vector>
-
 #include "tests/support/hex.h"
 
 namespace vtpm {
 namespace {
-
-TEST(CommandHeader, TenBytes_AreTagSizeAndCode) {
-  auto header = parse_command_header(hex("8001 0000000c 00000144"));
-
-  ASSERT_TRUE(header.has_value());
-  EXPECT_EQ(header->tag, 0x8001);
-  EXPECT_EQ(header->size, 12u);
-  EXPECT_EQ(header->code, cc::startup);
-}
-
-TEST(CommandHeader, NineBytes_AreNoHeader) {
-  EXPECT_FALSE(parse_command_header(hex("8001 0000000c 000001")).has_value());
-  EXPECT_FALSE(parse_command_header({}).has_value());
-}
 
 TEST(ResponseHeader, MoreThanTenBytes_AreReadAsFarAsTheHeader) {
   auto header = parse_response_header(hex("8002 0000000e 00000922 ffffffff"));
@@ -82,27 +65,6 @@ TEST(FailureResponse, EachVersion_HasItsOwnTagAndCode) {
 TEST(ErrorResponse, EachVersion_CarriesTheGivenCode) {
   EXPECT_EQ(error_response(TpmVersion::tpm20, rc::canceled), hex("8001 0000000a 00000909"));
   EXPECT_EQ(error_response(TpmVersion::tpm12, ResponseCode{0x26}), hex("00c4 0000000a 00000026"));
-}
-
-// All codes below 0x200 that a version takes for long-running.
-std::vector<uint32_t> long_codes(TpmVersion version) {
-  std::vector<uint32_t> codes;
-  for (uint32_t code = 0; code < 0x200; ++code) {
-    if (is_long_running(version, CommandCode{code})) {
-      codes.push_back(code);
-    }
-  }
-  return codes;
-}
-
-TEST(LongRunning, Tpm20_IsKeyGenerationClearAndSelfTests) {
-  EXPECT_EQ(long_codes(TpmVersion::tpm20),
-            (std::vector<uint32_t>{0x124, 0x125, 0x126, 0x131, 0x142, 0x143, 0x153, 0x191}));
-}
-
-TEST(LongRunning, Tpm12_IsKeyGenerationAndSelfTests) {
-  EXPECT_EQ(long_codes(TpmVersion::tpm12),
-            (std::vector<uint32_t>{0x0d, 0x13, 0x1f, 0x50, 0x53, 0x78, 0x79, 0x7f}));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vtpm/ioctl.h>
 
 #include "engine/tpm/libtpms_engine.h"
+#include "tests/support/hex.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/wired_tpm.h"
 
@@ -14,7 +15,6 @@ namespace {
 // TPM2_CreatePrimary in the owner hierarchy: an RSA 3072 storage key, empty authorisation. `salt`
 // makes every key a new one.
 Bytes create_rsa_primary(uint8_t salt) {
-  Bytes session = BigEndianWriter().u32(0x40000009).u16(0).u8(0).u16(0).take();
   Bytes unique(1, std::byte{salt});
   Bytes area =
       BigEndianWriter()
@@ -32,9 +32,6 @@ Bytes create_rsa_primary(uint8_t salt) {
           .bytes(unique)
           .take();
   Bytes parameters = BigEndianWriter()
-                         .u32(0x40000001)
-                         .u32(static_cast<uint32_t>(session.size()))
-                         .bytes(session)
                          .u16(4)
                          .u16(0)
                          .u16(0)
@@ -43,12 +40,7 @@ Bytes create_rsa_primary(uint8_t salt) {
                          .u16(0)
                          .u32(0)
                          .take();
-  return BigEndianWriter()
-      .u16(0x8002)
-      .u32(static_cast<uint32_t>(kHeaderSize + parameters.size()))
-      .u32(static_cast<uint32_t>(cc::create_primary))
-      .bytes(parameters)
-      .take();
+  return tpm2_command_with_password(cc::create_primary, hex("40000001"), parameters);
 }
 
 Bytes flush(ByteView create_response) {

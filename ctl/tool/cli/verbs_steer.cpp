@@ -52,17 +52,16 @@ Report response_report(ByteView response, const CodeInWords& code) {
 }
 
 // A command has ten bytes at least, of which four say how many it has.
-Result<void> check_length(ByteView command) {
-  std::string given = std::to_string(command.size()) + " bytes were given";
-  auto header = parse_command_header(command);
-  if (!header) {
+Result<void> check_length(const Command& command) {
+  std::string given = std::to_string(command.bytes().size()) + " bytes were given";
+  if (!command.has_header()) {
     return failure(Errc::invalid,
                    given + ", and a command has " + std::to_string(kHeaderSize) + " at least");
   }
-  return header->size == command.size()
+  return command.declared_size() == command.bytes().size()
              ? Result<void>()
              : failure(Errc::invalid, given + ", and the command's header declares " +
-                                          std::to_string(header->size));
+                                          std::to_string(command.declared_size()));
 }
 
 }  // namespace
@@ -140,7 +139,7 @@ Result<void> send(const Arguments& arguments, DeviceClient& device, Host& host) 
   if (!command) {
     return tl::unexpected(command.error());
   }
-  if (auto whole = check_length(*command); !whole) {
+  if (auto whole = check_length(Command(*command)); !whole) {
     return whole;
   }
   auto response = execute(device, arguments.locality, *command);

@@ -2,6 +2,7 @@
 
 #include "ctl/tool/device/transfers.h"
 #include "engine/command/codec.h"
+#include "engine/command/marshal.h"
 #include "engine/command/response_codes.h"
 
 namespace vtpm {
@@ -13,38 +14,17 @@ constexpr uint32_t kCapHandles = 1;
 constexpr uint32_t kFirstCertificate = 0x01c00000;
 constexpr uint32_t kLastCertificate = 0x01c07fff;
 
-Bytes command(uint16_t tag, CommandCode code, ByteView body) {
-  return BigEndianWriter()
-      .u16(tag)
-      .u32(static_cast<uint32_t>(kHeaderSize + body.size()))
-      .u32(static_cast<uint32_t>(code))
-      .bytes(body)
-      .take();
-}
-
 // Authorised by the platform, whose authorisation value is empty from power-on until firmware sets
 // one.
 Bytes platform_command(CommandCode code, ByteView further_handles = {}) {
-  constexpr uint16_t kSessions = 0x8002;
-  constexpr uint32_t kPasswordSession = 0x40000009;
-  constexpr uint32_t kEmptyAuthorisation = 9;  // bytes
-  return command(kSessions, code,
-                 BigEndianWriter()
-                     .u32(kPlatform)
-                     .bytes(further_handles)
-                     .u32(kEmptyAuthorisation)
-                     .u32(kPasswordSession)
-                     .u16(0)
-                     .u8(0)
-                     .u16(0)
-                     .take());
+  Bytes handles = BigEndianWriter().u32(kPlatform).bytes(further_handles).take();
+  return tpm2_command_with_password(code, handles, {});
 }
 
 Bytes nv_indices_from(uint32_t first) {
-  constexpr uint16_t kNoSessions = 0x8001;
   constexpr uint32_t kMost = 64;
-  return command(kNoSessions, cc::get_capability,
-                 BigEndianWriter().u32(kCapHandles).u32(first).u32(kMost).take());
+  return tpm2_command(cc::get_capability,
+                      BigEndianWriter().u32(kCapHandles).u32(first).u32(kMost).take());
 }
 
 Result<Bytes> execute_step(DeviceClient& device, const char* step, ByteView bytes) {
