@@ -5,19 +5,18 @@
 #include <filesystem>
 #include <iterator>
 #include <optional>
-#include <sstream>
 
 #include "cuse/daemon/daemon_health.h"
 #include "cuse/daemon/process.h"
 #include "cuse/daemon/service_notifier.h"
 #include "cuse/daemon/state_storage.h"
 #include "cuse/daemon/storage_retry.h"
+#include "cuse/daemon/tpm_log.h"
 #include "cuse/nodes/control_node.h"
 #include "cuse/nodes/host_root.h"
 #include "cuse/sandbox/own_descriptors.h"
 #include "engine/base/inherited.h"
 #include "engine/command/codec.h"
-#include "engine/command/command_traits.h"
 #include "engine/keys/crypto.h"
 #include "engine/keys/swtpm_key.h"
 #include "engine/state/late_store.h"
@@ -28,45 +27,6 @@ namespace {
 
 std::string in_words(TpmVersion version) {
   return version == TpmVersion::tpm20 ? "TPM 2.0" : "TPM 1.2";
-}
-
-void log_phase_change(Phase phase, Event event, const std::string& reason) {
-  if (phase == Phase::failed) {
-    log::error("the TPM has failed: " + reason +
-               ". Its node stays and answers every command with failure");
-  } else {
-    log::debug("the TPM is " + std::string(name(phase)) + " after " + std::string(name(event)));
-  }
-}
-
-void log_undone(CommandCode command, const std::string& reason) {
-  // What TPM 1.2's ExecuteTransport carried is not undone (engine/storing_commands.h).
-  bool undone = !carries_another(TpmVersion::tpm12, command);
-  std::ostringstream text;
-  text << "command 0x" << std::hex << static_cast<uint32_t>(command)
-       << (undone ? " was undone: its change could not be stored: "
-                  : " was answered with failure: what it carried is done, and kept in memory until "
-                    "it can be stored: ")
-       << reason << ". Commands that change nothing go on, and others do once the storage is back";
-  log::error(text.str());
-}
-
-void log_unstored(Unstored what, const std::string& reason) {
-  const std::string counted =
-      "what the TPM wants stored (counts of failed authorisations, its time, or the state before a "
-      "command that was undone) ";
-  switch (what) {
-    case Unstored::kept:
-      log::error(counted + "cannot be stored: " + reason +
-                 ". It is kept in memory and tried again");
-      break;
-    case Unstored::stored:
-      log::info(counted + "is stored");
-      break;
-    case Unstored::lost:
-      log::error(counted + "could not be stored and is lost: " + reason);
-      break;
-  }
 }
 
 Result<SwtpmKey> open_migration_key(const Options& options) {
@@ -172,7 +132,7 @@ Result<void> describe_nodes(const Options& options, const std::string& raw,
 }
 
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
-class ServedTpm final : private Surroundings {
+class ServedTpm final : private Surroundings, private TpmListener {
  public:
   ServedTpm(const Options& options, Engine& engine, StateStore& store, const StateKeys& keys,
             const SwtpmKey* migration_key, const Lifetime& lifetime)
@@ -192,21 +152,9 @@ class ServedTpm final : private Surroundings {
                    options.power == InitialPower::at_open ? PowerSwitch::at_open
                                                           : PowerSwitch::independent,
                    options.access}) {
-    tpm_.on_phase_change([this](Phase phase, Event event, const std::string& reason) {
-      log_phase_change(phase, event, reason);
-      tell_change(phase, reason);
-    });
-    tpm_.on_undone([this](CommandCode command, const std::string& reason) {
-      health_.note_storage_failure(reason);
-      log_undone(command, reason);
-    });
-    tpm_.on_unstored([this](Unstored what, const std::string& reason) {
-      log_unstored(what, reason);
-      if (what == Unstored::kept) {
-        health_.note_storage_failure(reason);
-        retry_.wake();
-      }
-    });
+    tpm_.add_listener(log_);
+    tpm_.add_listener(health_);
+    tpm_.add_listener(*this);
     retry_.start([this] { return catch_up(); });
   }
 
@@ -298,14 +246,19 @@ class ServedTpm final : private Surroundings {
     return stored && !startup_due_ && !options_.state.wait;
   }
 
-  // Under the TPM's lock. The same is not told again: a client can cause it as often as it likes.
-  void tell_change(Phase phase, const std::string& reason) {
+  // The same is not told again: a client can cause it as often as it likes.
+  void on_phase_change(Phase phase, Event /*event*/, const std::string& reason) override {
     if (phase == Phase::failed && told_failed_ != reason) {
       told_failed_ = reason;
       tell_status_(status_of_failed(reason));
     } else if (phase == Phase::on && told_failed_) {
       told_failed_.reset();
       tell_status_(in_words(*device_, options_));
+    }
+  }
+  void on_unstored(Unstored what, const std::string& /*reason*/) override {
+    if (what == Unstored::kept) {
+      retry_.wake();
     }
   }
 
@@ -327,6 +280,7 @@ class ServedTpm final : private Surroundings {
 
   const Options& options_;
   const Lifetime& lifetime_;
+  TpmLog log_;
   DaemonHealth health_;
   RealBackoff backoff_;
   VirtualTpm tpm_;

@@ -1,5 +1,5 @@
 // What a daemon remembers of its own life for those who ask: since when it serves, and when and why
-// its storage failed last.
+// its storage failed last, which it hears from the TPM.
 //
 // Threads: any; one lock, a leaf, held for a few instructions.
 #pragma once
@@ -12,10 +12,11 @@
 
 #include "ctl/control/surroundings.h"
 #include "engine/base/mutex.h"
+#include "engine/tpm/tpm_events.h"
 
 namespace vtpm {
 
-class DaemonHealth {
+class DaemonHealth final : public TpmListener {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -24,9 +25,13 @@ class DaemonHealth {
 
   [[nodiscard]] std::chrono::seconds uptime() const { return since(began_); }
 
-  void note_storage_failure(std::string reason) {
-    MutexLock lock(mutex_);
-    failure_ = {std::move(reason), now_()};
+  void on_undone(CommandCode /*command*/, const std::string& reason) override {
+    note_storage_failure(reason);
+  }
+  void on_unstored(Unstored what, const std::string& reason) override {
+    if (what == Unstored::kept) {
+      note_storage_failure(reason);
+    }
   }
 
   // Nothing when it never failed.
@@ -37,6 +42,11 @@ class DaemonHealth {
   }
 
  private:
+  void note_storage_failure(std::string reason) {
+    MutexLock lock(mutex_);
+    failure_ = {std::move(reason), now_()};
+  }
+
   [[nodiscard]] std::chrono::seconds since(Clock::time_point then) const {
     return std::chrono::duration_cast<std::chrono::seconds>(now_() - then);
   }

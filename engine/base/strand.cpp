@@ -1,5 +1,7 @@
 #include "engine/base/strand.h"
 
+#include <exception>
+
 namespace vtpm {
 
 void Strand::run(Task task) {
@@ -11,8 +13,13 @@ void Strand::run(Task task) {
     }
     busy_ = true;
   }
+  std::exception_ptr failure;
   while (task) {
-    task();
+    try {
+      task();
+    } catch (...) {
+      failure = std::current_exception();
+    }
     task = Task();  // it may hold the last reference to an open file: ended outside the lock
     MutexLock lock(mutex_);
     if (waiting_.empty()) {
@@ -21,6 +28,9 @@ void Strand::run(Task task) {
       task = std::move(waiting_.front());
       waiting_.pop_front();
     }
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
   }
 }
 

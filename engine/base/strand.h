@@ -7,6 +7,8 @@
 //
 // Ownership: the queue owns a task until it ran; tasks that still wait when it is destroyed are
 // dropped. Threads: any. A task may call run(): the new task then comes after it, not within it.
+// Errors: a task that throws does not keep the others from running; what the last of them threw
+// comes out of the run() whose thread ran it, once no task is left.
 #pragma once
 
 #include <deque>

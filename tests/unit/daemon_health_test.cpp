@@ -23,9 +23,9 @@ TEST_F(Health, StorageThatNeverFailed_HasNoFailure) {
 }
 
 TEST_F(Health, StorageFailure_IsTheLastWithItsAge) {
-  health_.note_storage_failure("first");
+  health_.on_undone(CommandCode{0x12A}, "first");
   now_ += seconds(5);
-  health_.note_storage_failure("second");
+  health_.on_unstored(Unstored::kept, "second");
   now_ += seconds(7);
 
   auto last = health_.storage_failure();
@@ -33,6 +33,13 @@ TEST_F(Health, StorageFailure_IsTheLastWithItsAge) {
   ASSERT_TRUE(last.has_value());
   EXPECT_EQ(last->reason, "second");
   EXPECT_EQ(last->age, seconds(7));
+}
+
+TEST_F(Health, StorageThatIsBack_KeepsTheLastFailure) {
+  health_.on_unstored(Unstored::kept, "full");
+  health_.on_unstored(Unstored::stored, "");
+
+  EXPECT_EQ(health_.storage_failure().value().reason, "full");
 }
 
 }  // namespace

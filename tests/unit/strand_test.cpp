@@ -5,6 +5,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -113,6 +114,30 @@ TEST(Strand, EndOfATasksOwner_MaySubmitATask) {
   queue.run([owner = std::move(owner)] {});
 
   EXPECT_TRUE(ran);
+}
+
+TEST(Strand, TaskThatThrows_LeavesTheStrandFreeForTheNext) {
+  Strand queue;
+  bool ran = false;
+  EXPECT_THROW(queue.run([] { throw std::bad_alloc(); }), std::bad_alloc);
+
+  queue.run([&] { ran = true; });
+
+  EXPECT_TRUE(ran);
+}
+
+TEST(Strand, TaskThatThrows_DoesNotKeepWaitingOnesFromRunning) {
+  Strand queue;
+  std::vector<int> order;
+
+  EXPECT_THROW(queue.run([&] {
+    queue.run([&] { order.push_back(1); });
+    queue.run([&] { order.push_back(2); });
+    throw std::bad_alloc();
+  }),
+               std::bad_alloc);
+
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
 }  // namespace

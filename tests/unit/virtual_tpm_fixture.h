@@ -9,6 +9,7 @@
 #include "tests/support/fake_engine.h"
 #include "tests/support/hex.h"
 #include "tests/support/memory_store.h"
+#include "tests/support/recording_listener.h"
 
 namespace vtpm {
 

@@ -236,10 +236,8 @@ TEST_F(PowerCycle, BufferSizeWhileOn_CanBeAskedForAndNotChanged) {
 }
 
 TEST_F(PowerCycle, EveryPhaseChange_IsToldWithEventAndReason) {
-  std::vector<std::tuple<Phase, Event, std::string>> told;
-  tpm_.on_phase_change([&](Phase phase, Event event, const std::string& reason) {
-    told.emplace_back(phase, event, reason);
-  });
+  RecordingListener listener;
+  tpm_.add_listener(listener);
 
   power_on_and_start();
   break_tpm();
@@ -247,7 +245,7 @@ TEST_F(PowerCycle, EveryPhaseChange_IsToldWithEventAndReason) {
   tpm_.end();
   tpm_.end();
 
-  EXPECT_THAT(told,
+  EXPECT_THAT(listener.phases,
               ElementsAre(std::tuple(Phase::on, Event::init, ""),
                           std::tuple(Phase::failed, Event::fault, "the TPM entered failure mode"),
                           std::tuple(Phase::off, Event::stop, ""),

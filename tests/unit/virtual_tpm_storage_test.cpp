@@ -137,17 +137,15 @@ TEST_F(Storage12, CommandWhileReleased_IsToldToRetryInItsVersionsWay) {
 
 TEST_F(Storage, CommandThatCannotBeStored_IsUndoneToldAndLeavesTheTpmOn) {
   power_on_and_start();
-  std::vector<CommandCode> told;
-  tpm_.on_undone([&](CommandCode code, const std::string& reason) {
-    told.push_back(code);
-    EXPECT_EQ(reason, "store told to fail");
-  });
+  RecordingListener listener;
+  tpm_.add_listener(listener);
   store_.fail_stores = true;
 
   auto response = tpm_.execute(tpm2_command(FakeEngine::kRemember, hex("01020304")));
 
   EXPECT_EQ(response, hex("8001 0000000a 00000923"));
-  EXPECT_EQ(told, std::vector{FakeEngine::kRemember});
+  EXPECT_THAT(listener.undone,
+              testing::ElementsAre(testing::Pair(FakeEngine::kRemember, "store told to fail")));
   EXPECT_EQ(tpm_.phase(), Phase::on);
   EXPECT_EQ(execute(get_random(8)), rc::success);
 }
@@ -170,15 +168,15 @@ class Kept : public VirtualTpmTest {
  protected:
   void SetUp() override {
     power_on_and_start();
-    tpm_.on_unstored(
-        [this](Unstored what, const std::string& reason) { told_.emplace_back(what, reason); });
+    tpm_.add_listener(listener_);
     store_.fail_stores = true;
     ASSERT_EQ(guess(), FakeEngine::kWrong);
   }
   ResponseCode guess() { return execute(tpm2_command(FakeEngine::kGuess)); }
   uint8_t stored_count() { return std::to_integer<uint8_t>(store_.find(kPermanent)->back()); }
 
-  std::vector<std::pair<Unstored, std::string>> told_;
+  RecordingListener listener_;
+  const std::vector<std::pair<Unstored, std::string>>& told_ = listener_.unstored;
   const std::pair<Unstored, std::string> kept_{Unstored::kept, "store told to fail"};
   const std::pair<Unstored, std::string> stored_{Unstored::stored, ""};
   const std::pair<Unstored, std::string> lost_{Unstored::lost, "store told to fail"};

@@ -1,0 +1,49 @@
+#include "cuse/daemon/tpm_log.h"
+
+#include <sstream>
+
+#include "cuse/daemon/log.h"
+#include "engine/command/command_traits.h"
+
+namespace vtpm {
+
+void TpmLog::on_phase_change(Phase phase, Event event, const std::string& reason) {
+  if (phase == Phase::failed) {
+    log::error("the TPM has failed: " + reason +
+               ". Its node stays and answers every command with failure");
+  } else {
+    log::debug("the TPM is " + std::string(name(phase)) + " after " + std::string(name(event)));
+  }
+}
+
+void TpmLog::on_undone(CommandCode command, const std::string& reason) {
+  // What TPM 1.2's ExecuteTransport carried is not undone (engine/command/command_traits.h).
+  bool undone = !carries_another(TpmVersion::tpm12, command);
+  std::ostringstream text;
+  text << "command 0x" << std::hex << static_cast<uint32_t>(command)
+       << (undone ? " was undone: its change could not be stored: "
+                  : " was answered with failure: what it carried is done, and kept in memory until "
+                    "it can be stored: ")
+       << reason << ". Commands that change nothing go on, and others do once the storage is back";
+  log::error(text.str());
+}
+
+void TpmLog::on_unstored(Unstored what, const std::string& reason) {
+  const std::string counted =
+      "what the TPM wants stored (counts of failed authorisations, its time, or the state before a "
+      "command that was undone) ";
+  switch (what) {
+    case Unstored::kept:
+      log::error(counted + "cannot be stored: " + reason +
+                 ". It is kept in memory and tried again");
+      break;
+    case Unstored::stored:
+      log::info(counted + "is stored");
+      break;
+    case Unstored::lost:
+      log::error(counted + "could not be stored and is lost: " + reason);
+      break;
+  }
+}
+
+}  // namespace vtpm

@@ -1,0 +1,17 @@
+// Writes what happens to the TPM to the log.
+//
+// Threads: as TpmListener.
+#pragma once
+
+#include "engine/tpm/tpm_events.h"
+
+namespace vtpm {
+
+class TpmLog final : public TpmListener {
+ public:
+  void on_phase_change(Phase phase, Event event, const std::string& reason) override;
+  void on_undone(CommandCode command, const std::string& reason) override;
+  void on_unstored(Unstored what, const std::string& reason) override;
+};
+
+}  // namespace vtpm

@@ -1,0 +1,34 @@
+#include "engine/tpm/power_gate.h"
+
+#include <algorithm>
+
+#include "engine/command/codec.h"
+
+namespace vtpm {
+
+Bytes PowerGate::transmit(const Command& command, const Ticket& ticket) {
+  if (ticket.sender == Sender::power_cycle) {
+    return next_.transmit(command, ticket);
+  }
+  TpmVersion version = engine_.version();
+  if (accepted_.closed()) {
+    return failure_response(version);
+  }
+  if (ticket.canceled) {
+    return error_response(version, rc::canceled);
+  }
+  if (power_.waits_for_storage() || (power_.on() && !storage_.held())) {
+    return error_response(version, version == TpmVersion::tpm20 ? rc::retry : rc::tpm12_retry);
+  }
+  if (asks_size_before_startup(command)) {
+    return buffer_size_response(engine_.buffer_size(0).size);
+  }
+  return next_.transmit(command, ticket);
+}
+
+bool PowerGate::asks_size_before_startup(const Command& command) const {
+  return power_.on() && !power_.started() && engine_.version() == TpmVersion::tpm20 &&
+         std::ranges::equal(command.bytes(), buffer_size_query());
+}
+
+}  // namespace vtpm

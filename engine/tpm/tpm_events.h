@@ -1,0 +1,63 @@
+// What happens to a TPM, for any number of listeners: the log, the daemon's health, metrics.
+//
+// Ownership: listeners are borrowed and outlive the TPM's last event. Threads: add() before the
+// first event; listeners are called on whichever thread causes the event, under the TPM's lock, so
+// they may ask what never blocks and nothing else.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/base/tpm_types.h"
+#include "engine/tpm/phase.h"
+
+namespace vtpm {
+
+// What becomes of what the store has not taken: some is kept in memory; all is stored; the TPM ends
+// and it is lost.
+enum class Unstored { kept, stored, lost };
+
+// A listener overrides what it cares about.
+class TpmListener {
+ public:
+  TpmListener() = default;
+  TpmListener(const TpmListener&) = delete;
+  TpmListener& operator=(const TpmListener&) = delete;
+  virtual ~TpmListener() = default;
+
+  // The reason is empty unless something failed.
+  virtual void on_phase_change(Phase /*phase*/, Event /*event*/, const std::string& /*reason*/) {}
+
+  // A command was undone because what it changed could not be stored.
+  virtual void on_undone(CommandCode /*command*/, const std::string& /*reason*/) {}
+
+  // With the store's reason.
+  virtual void on_unstored(Unstored /*what*/, const std::string& /*reason*/) {}
+};
+
+// Passes every event on to all of them, in the order in which they were added.
+class TpmEvents final : public TpmListener {
+ public:
+  void add(TpmListener& listener) { listeners_.push_back(&listener); }
+
+  void on_phase_change(Phase phase, Event event, const std::string& reason) override {
+    for (TpmListener* listener : listeners_) {
+      listener->on_phase_change(phase, event, reason);
+    }
+  }
+  void on_undone(CommandCode command, const std::string& reason) override {
+    for (TpmListener* listener : listeners_) {
+      listener->on_undone(command, reason);
+    }
+  }
+  void on_unstored(Unstored what, const std::string& reason) override {
+    for (TpmListener* listener : listeners_) {
+      listener->on_unstored(what, reason);
+    }
+  }
+
+ private:
+  std::vector<TpmListener*> listeners_;
+};
+
+}  // namespace vtpm
