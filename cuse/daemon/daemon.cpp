@@ -238,7 +238,7 @@ class ServedTpm final : private Surroundings, private TpmListener {
     // Whoever has powered or started it meanwhile knows what comes next.
     bool stored = tpm_.store_unstored();
     bool waits = tpm_.waits_for_storage();
-    startup_due_ = startup_due_ && (waits || (tpm_.phase() == Phase::on && !tpm_.started()));
+    startup_due_ = startup_due_ && (waits || tpm_.state() == TpmState::on);
     if (startup_due_ && !waits) {
       auto started = start_up(tpm_, options_);
       startup_due_ = !started && may_succeed_later(started.error());
@@ -247,11 +247,11 @@ class ServedTpm final : private Surroundings, private TpmListener {
   }
 
   // The same is not told again: a client can cause it as often as it likes.
-  void on_phase_change(Phase phase, Event /*event*/, const std::string& reason) override {
-    if (phase == Phase::failed && told_failed_ != reason) {
+  void on_state_change(TpmState state, Event /*event*/, const std::string& reason) override {
+    if (state == TpmState::failed && told_failed_ != reason) {
       told_failed_ = reason;
       tell_status_(status_of_failed(reason));
-    } else if (phase == Phase::on && told_failed_) {
+    } else if (phase_of(state) == Phase::on && told_failed_) {
       told_failed_.reset();
       tell_status_(in_words(*device_, options_));
     }

@@ -7,12 +7,12 @@
 
 namespace vtpm {
 
-void TpmLog::on_phase_change(Phase phase, Event event, const std::string& reason) {
-  if (phase == Phase::failed) {
+void TpmLog::on_state_change(TpmState state, Event event, const std::string& reason) {
+  if (state == TpmState::failed) {
     log::error("the TPM has failed: " + reason +
                ". Its node stays and answers every command with failure");
   } else {
-    log::debug("the TPM is " + std::string(name(phase)) + " after " + std::string(name(event)));
+    log::debug("the TPM is " + std::string(name(state)) + " after " + std::string(name(event)));
   }
 }
 

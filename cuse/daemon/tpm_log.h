@@ -9,7 +9,7 @@ namespace vtpm {
 
 class TpmLog final : public TpmListener {
  public:
-  void on_phase_change(Phase phase, Event event, const std::string& reason) override;
+  void on_state_change(TpmState state, Event event, const std::string& reason) override;
   void on_undone(CommandCode command, const std::string& reason) override;
   void on_unstored(Unstored what, const std::string& reason) override;
 };

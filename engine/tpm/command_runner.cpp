@@ -39,7 +39,7 @@ void CommandRunner::note_executed(const Command& command, ByteView response) {
   CommandCode startup = engine_.version() == TpmVersion::tpm20 ? cc::startup : ordinal::startup;
   last_was_shutdown_ = succeeded && command.code() == cc::shutdown;
   if (succeeded && command.code() == startup) {
-    power_.set_started(true);
+    power_.enter(Event::startup);
   }
 }
 

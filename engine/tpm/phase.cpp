@@ -16,18 +16,4 @@ std::string_view name(Phase phase) {
   return "?";
 }
 
-std::string_view name(Event event) {
-  switch (event) {
-    case Event::init:
-      return "init";
-    case Event::stop:
-      return "stop";
-    case Event::shutdown:
-      return "shutdown";
-    case Event::fault:
-      return "fault";
-  }
-  return "?";
-}
-
 }  // namespace vtpm

@@ -9,7 +9,7 @@ namespace vtpm {
 
 Result<void> PowerCycle::power_on(StoredVolatile stored) {
   auto& [engine, power, storage, accepted, runner, chain] = parts_;
-  if (accepted.closed() || !next_phase(power.phase(), Event::init)) {
+  if (accepted.closed() || !next_state(power.state(), Event::init)) {
     return failure(Errc::wrong_phase, "this TPM has ended");
   }
   take_power();
@@ -22,16 +22,14 @@ Result<void> PowerCycle::power_on(StoredVolatile stored) {
   if (!powered) {
     return fail_power_on(powered.error(), powered.error().code == Errc::not_found);
   }
-  power.set_started(*powered == PoweredOn::resumed);
-  power.enter(Event::init);
+  power.enter(*powered == PoweredOn::resumed ? Event::resume : Event::init);
   return {};
 }
 
 Result<void> PowerCycle::fail_power_on(Error error, bool may_wait) {
   parts_.engine.forget_state();
   bool waits = options_.wait_for_storage && may_wait;
-  parts_.power.set_waits_for_storage(waits);
-  parts_.power.enter(waits ? Event::stop : Event::fault, error.message);
+  parts_.power.enter(waits ? Event::wait : Event::fault, error.message);
   if (waits) {
     parts_.storage.let_go();
     error.tpm_result = static_cast<uint32_t>(rc::tpm12_retry);
@@ -55,14 +53,14 @@ Result<void> PowerCycle::startup(StartupType type) {
 }
 
 void PowerCycle::power_off() {
-  if (next_phase(parts_.power.phase(), Event::stop)) {
+  if (next_state(parts_.power.state(), Event::stop)) {
     take_power();
     parts_.power.enter(Event::stop);
   }
 }
 
 void PowerCycle::end() {
-  if (next_phase(parts_.power.phase(), Event::shutdown)) {
+  if (next_state(parts_.power.state(), Event::shutdown)) {
     take_power();
     parts_.storage.end();
     parts_.power.enter(Event::shutdown);
@@ -75,15 +73,12 @@ void PowerCycle::take_power() {
     shut_down_in_order();
   }
   parts_.engine.power_off();
-  parts_.power.set_started(false);
-  parts_.power.set_waits_for_storage(false);
   parts_.runner.forget_last();
 }
 
 bool PowerCycle::needs_shutdown() const {
   return options_.auto_shutdown && parts_.engine.version() == TpmVersion::tpm20 &&
-         parts_.power.on() && parts_.power.started() && !parts_.runner.last_was_shutdown() &&
-         parts_.storage.held();
+         parts_.power.state() == TpmState::started && !parts_.runner.last_was_shutdown();
 }
 
 void PowerCycle::shut_down_in_order() {
@@ -97,14 +92,15 @@ void PowerCycle::shut_down_in_order() {
   }
 }
 
-Result<void> PowerCycle::refuse_changed_storage() {
+Result<void> PowerCycle::reclaim_storage() {
   auto unchanged = parts_.storage.check_unchanged();
-  if (!unchanged) {
-    parts_.engine.power_off();
-    parts_.storage.drop_unstored();
-    parts_.power.set_started(false);
-    parts_.power.enter(Event::fault, unchanged.error().message);
+  if (unchanged) {
+    parts_.power.enter(Event::reclaim);
+    return {};
   }
+  parts_.engine.power_off();
+  parts_.storage.drop_unstored();
+  parts_.power.enter(Event::fault, unchanged.error().message);
   return unchanged;
 }
 

@@ -8,7 +8,7 @@
 // while the storage is released: the TPM may not write.
 //
 // Ownership: borrows the parts. Threads: one at a time, under the TPM's lock. docs/lifecycle.md has
-// the phases and events.
+// the states and events.
 #pragma once
 
 #include <atomic>
@@ -47,9 +47,9 @@ class PowerCycle {
   void power_off();
   void end();
 
-  // What goes on after a hand-over that came to nothing must not overwrite what somebody else has
-  // done in between: the TPM fails. Errors: corrupt.
-  Result<void> refuse_changed_storage();
+  // The lock is back after a hand-over that came to nothing: the TPM goes on, but for storage that
+  // somebody else has changed in between, which it must not overwrite: it fails. Errors: corrupt.
+  Result<void> reclaim_storage();
 
  private:
   Result<void> fail_power_on(Error error, bool may_wait);

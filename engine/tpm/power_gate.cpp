@@ -11,13 +11,14 @@ Bytes PowerGate::transmit(const Command& command, const Ticket& ticket) {
     return next_.transmit(command, ticket);
   }
   TpmVersion version = engine_.version();
-  if (accepted_.closed()) {
+  CommandAnswer answered = commands_in(power_.state());
+  if (accepted_.closed() || answered == CommandAnswer::with_failure) {
     return failure_response(version);
   }
   if (ticket.canceled) {
     return error_response(version, rc::canceled);
   }
-  if (power_.waits_for_storage() || (power_.on() && !storage_.held())) {
+  if (answered == CommandAnswer::with_retry) {
     return error_response(version, version == TpmVersion::tpm20 ? rc::retry : rc::tpm12_retry);
   }
   if (asks_size_before_startup(command)) {
@@ -27,7 +28,7 @@ Bytes PowerGate::transmit(const Command& command, const Ticket& ticket) {
 }
 
 bool PowerGate::asks_size_before_startup(const Command& command) const {
-  return power_.on() && !power_.started() && engine_.version() == TpmVersion::tpm20 &&
+  return power_.state() == TpmState::on && engine_.version() == TpmVersion::tpm20 &&
          std::ranges::equal(command.bytes(), buffer_size_query());
 }
 

@@ -16,15 +16,14 @@
 #include "engine/tpm/accepted_commands.h"
 #include "engine/tpm/engine.h"
 #include "engine/tpm/power_state.h"
-#include "engine/tpm/storage_custody.h"
 
 namespace vtpm {
 
 class PowerGate final : public CommandPort {
  public:
   PowerGate(CommandPort& next, Engine& engine, const PowerState& power,
-            const StorageCustody& storage, const AcceptedCommands& accepted)
-      : next_(next), engine_(engine), power_(power), storage_(storage), accepted_(accepted) {}
+            const AcceptedCommands& accepted)
+      : next_(next), engine_(engine), power_(power), accepted_(accepted) {}
 
   Bytes transmit(const Command& command, const Ticket& ticket) override;
 
@@ -34,7 +33,6 @@ class PowerGate final : public CommandPort {
   CommandPort& next_;
   Engine& engine_;
   const PowerState& power_;
-  const StorageCustody& storage_;
   const AcceptedCommands& accepted_;
 };
 

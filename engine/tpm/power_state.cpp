@@ -8,16 +8,16 @@ std::string PowerState::failure_reason() const {
 }
 
 void PowerState::enter(Event event, const std::string& reason) {
-  auto next = next_phase(phase_, event);
+  auto next = next_state(state_, event);
   if (!next) {
     return;
   }
-  phase_ = *next;
+  state_ = *next;
   {
     MutexLock lock(reason_mutex_);
     failure_reason_ = reason;
   }
-  listener_.on_phase_change(*next, event, reason);
+  listener_.on_state_change(*next, event, reason);
 }
 
 }  // namespace vtpm

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/base/tpm_types.h"
-#include "engine/tpm/phase.h"
+#include "engine/tpm/lifecycle.h"
 
 namespace vtpm {
 
@@ -25,8 +25,9 @@ class TpmListener {
   TpmListener& operator=(const TpmListener&) = delete;
   virtual ~TpmListener() = default;
 
-  // The reason is empty unless something failed.
-  virtual void on_phase_change(Phase /*phase*/, Event /*event*/, const std::string& /*reason*/) {}
+  // The state after the event. The reason is empty unless something failed.
+  virtual void on_state_change(TpmState /*state*/, Event /*event*/, const std::string& /*reason*/) {
+  }
 
   // A command was undone because what it changed could not be stored.
   virtual void on_undone(CommandCode /*command*/, const std::string& /*reason*/) {}
@@ -40,9 +41,9 @@ class TpmEvents final : public TpmListener {
  public:
   void add(TpmListener& listener) { listeners_.push_back(&listener); }
 
-  void on_phase_change(Phase phase, Event event, const std::string& reason) override {
+  void on_state_change(TpmState state, Event event, const std::string& reason) override {
     for (TpmListener* listener : listeners_) {
-      listener->on_phase_change(phase, event, reason);
+      listener->on_state_change(state, event, reason);
     }
   }
   void on_undone(CommandCode command, const std::string& reason) override {

@@ -16,25 +16,11 @@ VirtualTpm::VirtualTpm(Engine& engine, StateStore& store, Backoff& backoff,
       accepted_(engine, backoff),
       runner_(engine, power_, storage_, events_),
       retry_(runner_, engine, backoff),
-      gate_(retry_, engine, power_, storage_, accepted_),
+      gate_(retry_, engine, power_, accepted_),
       power_cycle_({engine, power_, storage_, accepted_, runner_, gate_}, options) {}
 
-Result<void> VirtualTpm::require_on() const {
-  if (!power_.on()) {
-    return failure(Errc::wrong_phase, "this needs a TPM that is on");
-  }
-  return {};
-}
-
-// For what may write as a side effect: the established flag is in a TPM 1.2's permanent state.
-Result<void> VirtualTpm::require_storage() const {
-  if (auto on = require_on(); !on) {
-    return on;
-  }
-  if (!storage_.held()) {
-    return failure(Errc::busy, "the storage was released");
-  }
-  return {};
+Result<void> VirtualTpm::check(Use use) const {
+  return check_use(power_.state(), use);
 }
 
 // -- Power --
@@ -46,7 +32,7 @@ Result<void> VirtualTpm::power_on(StoredVolatile stored) {
 
 Result<bool> VirtualTpm::power_on_if_waiting() {
   MutexLock lock(mutex_);
-  if (!power_.waits_for_storage()) {
+  if (power_.state() != TpmState::waiting) {
     return false;
   }
   return power_cycle_.power_on(StoredVolatile::keep).map([] { return true; });
@@ -54,8 +40,10 @@ Result<bool> VirtualTpm::power_on_if_waiting() {
 
 Result<void> VirtualTpm::startup(StartupType type) {
   MutexLock lock(mutex_);
-  auto on = require_on();
-  return on ? power_cycle_.startup(type) : on;
+  if (!power_.on()) {
+    return failure(Errc::wrong_phase, "this needs a TPM that is on");
+  }
+  return power_cycle_.startup(type);
 }
 
 void VirtualTpm::power_off() {
@@ -71,8 +59,8 @@ void VirtualTpm::end() {
 
 Result<void> VirtualTpm::set_version(TpmVersion version) {
   MutexLock lock(mutex_);
-  if (power_.on() || power_.phase() == Phase::gone) {
-    return failure(Errc::wrong_phase, "the version can be changed only while the TPM is off");
+  if (auto possible = check(Use::set_version); !possible) {
+    return possible;
   }
   engine_.power_off();  // Failed may still have it powered
   return engine_.set_version(version);
@@ -98,7 +86,7 @@ std::optional<LockoutState> VirtualTpm::lockout() {
     return std::nullopt;
   }
   std::optional<LockoutState> state;
-  if (version() == TpmVersion::tpm20 && power_.on() && power_.started() && storage_.held() &&
+  if (version() == TpmVersion::tpm20 && power_.state() == TpmState::started &&
       !accepted_.closed()) {
     if (auto response = engine_.execute(lockout_query(), Locality{0})) {
       state = parse_lockout(*response);
@@ -111,8 +99,8 @@ std::optional<LockoutState> VirtualTpm::lockout() {
 
 Result<BufferSizes> VirtualTpm::buffer_size(uint32_t wanted) {
   MutexLock lock(mutex_);
-  if (wanted != 0 && power_.phase() != Phase::off) {
-    return failure(Errc::wrong_phase, "the buffer size can be changed only while the TPM is off");
+  if (auto possible = check(Use::set_buffer_size); wanted != 0 && !possible) {
+    return tl::unexpected(possible.error());
   }
   return engine_.buffer_size(wanted);
 }
@@ -121,13 +109,13 @@ Result<BufferSizes> VirtualTpm::buffer_size(uint32_t wanted) {
 
 Result<bool> VirtualTpm::established() {
   MutexLock lock(mutex_);
-  auto on = require_on();
+  auto on = check(Use::ask);
   return on ? engine_.established() : tl::unexpected(on.error());
 }
 
 Result<void> VirtualTpm::reset_established(Locality locality) {
   MutexLock lock(mutex_);
-  auto possible = require_storage();
+  auto possible = check(Use::write);
   auto done = possible ? engine_.reset_established(locality) : possible;
   storage_.note_unstored();
   return done;
@@ -135,7 +123,7 @@ Result<void> VirtualTpm::reset_established(Locality locality) {
 
 Result<void> VirtualTpm::hash_start() {
   MutexLock lock(mutex_);
-  auto possible = require_storage();
+  auto possible = check(Use::write);
   auto done = possible ? engine_.hash_start() : possible;
   storage_.note_unstored();
   return done;
@@ -143,7 +131,7 @@ Result<void> VirtualTpm::hash_start() {
 
 Result<void> VirtualTpm::hash_data(ByteView data) {
   MutexLock lock(mutex_);
-  auto possible = require_storage();
+  auto possible = check(Use::write);
   auto done = possible ? engine_.hash_data(data) : possible;
   storage_.note_unstored();
   return done;
@@ -151,7 +139,7 @@ Result<void> VirtualTpm::hash_data(ByteView data) {
 
 Result<void> VirtualTpm::hash_end() {
   MutexLock lock(mutex_);
-  auto possible = require_storage();
+  auto possible = check(Use::write);
   auto done = possible ? engine_.hash_end() : possible;
   storage_.note_unstored();
   return done;
@@ -166,17 +154,14 @@ Result<std::string> VirtualTpm::info(uint64_t what) {
 
 Result<Bytes> VirtualTpm::get_state(BlobKind kind) {
   MutexLock lock(mutex_);
-  auto on = require_on();
+  auto on = check(Use::ask);
   return on ? engine_.get_state(kind) : tl::unexpected(on.error());
 }
 
 Result<void> VirtualTpm::set_state(BlobKind kind, ByteView blob) {
   MutexLock lock(mutex_);
-  if (power_.on() || power_.phase() == Phase::gone) {
-    return failure(Errc::wrong_phase, "state can be set only while the TPM is off");
-  }
-  if (power_.waits_for_storage()) {
-    return failure(Errc::wrong_phase, "the TPM waits for its state; power it off first");
+  if (auto possible = check(Use::set_state); !possible) {
+    return possible;
   }
   engine_.power_off();  // Failed may still have it powered
   return engine_.set_state(kind, blob);
@@ -184,30 +169,33 @@ Result<void> VirtualTpm::set_state(BlobKind kind, ByteView blob) {
 
 Result<void> VirtualTpm::store_volatile() {
   MutexLock lock(mutex_);
-  auto possible = require_storage();
+  auto possible = check(Use::write);
   return possible ? storage_.store_volatile() : possible;
 }
 
 bool VirtualTpm::store_unstored() {
   MutexLock lock(mutex_);
-  if (storage_.held() && power_.phase() != Phase::gone) {
+  if (storage_.held() && power_.state() != TpmState::gone) {
     static_cast<void>(storage_.store_unstored());
   }
-  return !storage_.has_unstored() || power_.phase() == Phase::gone;
+  return !storage_.has_unstored() || power_.state() == TpmState::gone;
 }
 
 Result<void> VirtualTpm::release_storage() {
   MutexLock lock(mutex_);
-  return storage_.release();
+  auto released = storage_.release();
+  if (released) {
+    power_.enter(Event::release);
+  }
+  return released;
 }
 
 Result<void> VirtualTpm::lock_storage() {
   MutexLock lock(mutex_);
-  bool goes_on = power_.on() && !storage_.held();
   if (auto taken = storage_.take(); !taken) {
     return taken;
   }
-  return goes_on ? power_cycle_.refuse_changed_storage() : Result<void>();
+  return is_released(power_.state()) ? power_cycle_.reclaim_storage() : Result<void>();
 }
 
 }  // namespace vtpm

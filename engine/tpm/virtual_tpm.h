@@ -46,9 +46,10 @@ class VirtualTpm {
   // -- Queries; they never block --
 
   [[nodiscard]] TpmVersion version() const { return engine_.version(); }
-  [[nodiscard]] Phase phase() const { return power_.phase(); }
-  [[nodiscard]] bool started() const { return power_.started(); }
-  [[nodiscard]] bool waits_for_storage() const { return power_.waits_for_storage(); }
+  [[nodiscard]] Phase phase() const { return phase_of(power_.state()); }
+  [[nodiscard]] TpmState state() const { return power_.state(); }
+  [[nodiscard]] bool started() const { return is_started(power_.state()); }
+  [[nodiscard]] bool waits_for_storage() const { return power_.state() == TpmState::waiting; }
   [[nodiscard]] bool storage_locked() const { return storage_.held(); }
   // Whether something that the TPM wants stored is in memory alone.
   [[nodiscard]] bool has_unstored() const { return storage_.has_unstored(); }
@@ -154,8 +155,7 @@ class VirtualTpm {
   void add_listener(TpmListener& listener) { events_.add(listener); }
 
  private:
-  Result<void> require_on() const VTPM_REQUIRES(mutex_);
-  Result<void> require_storage() const VTPM_REQUIRES(mutex_);
+  Result<void> check(Use use) const VTPM_REQUIRES(mutex_);
 
   Engine& engine_;
   StateStore& store_;

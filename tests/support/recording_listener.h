@@ -12,8 +12,8 @@ namespace vtpm {
 
 class RecordingListener final : public TpmListener {
  public:
-  void on_phase_change(Phase phase, Event event, const std::string& reason) override {
-    phases.emplace_back(phase, event, reason);
+  void on_state_change(TpmState state, Event event, const std::string& reason) override {
+    states.emplace_back(state, event, reason);
   }
   void on_undone(CommandCode command, const std::string& reason) override {
     undone.emplace_back(command, reason);
@@ -22,7 +22,7 @@ class RecordingListener final : public TpmListener {
     unstored.emplace_back(what, reason);
   }
 
-  std::vector<std::tuple<Phase, Event, std::string>> phases;
+  std::vector<std::tuple<TpmState, Event, std::string>> states;
   std::vector<std::pair<CommandCode, std::string>> undone;
   std::vector<std::pair<Unstored, std::string>> unstored;
 };

@@ -89,7 +89,7 @@ TEST_F(RetryLinkTest, CancelDuringTheWait_EndsIt) {
 
 class PowerGateTest : public Chain {
  protected:
-  PowerGate gate_{end_, engine_, power_, storage_, accepted_};
+  PowerGate gate_{end_, engine_, power_, accepted_};
 };
 
 TEST_F(PowerGateTest, TpmThatIsOn_GetsTheCommand) {
@@ -117,17 +117,17 @@ TEST_F(PowerGateTest, EndedTpm_AnswersWithFailureButItsOwnCommandsPass) {
 }
 
 TEST_F(PowerGateTest, TpmThatWaitsForStorage_AnswersWithRetry) {
-  power_.set_waits_for_storage(true);
+  power_.enter(Event::wait, "no state");
 
   EXPECT_EQ(send(gate_, get_random(8)), rc::retry);
 }
 
 TEST_F(PowerGateTest, ReleasedStorage_AnswersWithRetryUntilItIsBack) {
   power_on();
-  must(storage_.release());
+  power_.enter(Event::release);
 
   EXPECT_EQ(send(gate_, get_random(8)), rc::retry);
-  must(storage_.take());
+  power_.enter(Event::reclaim);
   EXPECT_EQ(send(gate_, get_random(8)), rc::success);
 }
 
@@ -140,7 +140,7 @@ TEST_F(PowerGateTest, QueryOfTheSizeBeforeStartup_IsAnsweredHere) {
 
 TEST_F(PowerGateTest, QueryOfTheSizeBehindStartup_IsTheTpms) {
   power_on();
-  power_.set_started(true);
+  power_.enter(Event::startup);
 
   send(gate_, buffer_size_query());
 
@@ -163,7 +163,7 @@ TEST_F(CommandRunnerTest, Startup_StartsAndCounts) {
   power_on();
 
   EXPECT_EQ(send(runner_, tpm2_startup()), rc::success);
-  EXPECT_TRUE(power_.started());
+  EXPECT_EQ(power_.state(), TpmState::started);
   EXPECT_EQ(runner_.commands(), 1u);
   EXPECT_EQ(engine_.last_locality, Locality{3});
 }
@@ -194,7 +194,7 @@ TEST_F(CommandRunnerTest, FailureMode_LeadsToFailed) {
 
   send(runner_, tpm2_command(FakeEngine::kBreak));
 
-  EXPECT_EQ(power_.phase(), Phase::failed);
+  EXPECT_EQ(power_.state(), TpmState::failed);
 }
 
 // -- a link of somebody else's --
@@ -218,7 +218,7 @@ TEST_F(Chain, LinkBetweenRetryAndRunner_SeesEveryAttempt) {
   CountingLink attempts(runner);
   RetryLink retry(attempts, engine_, backoff_);
   CountingLink commands(retry);
-  PowerGate gate(commands, engine_, power_, storage_, accepted_);
+  PowerGate gate(commands, engine_, power_, accepted_);
   send(gate, tpm2_startup());
   engine_.answers = {rc::retry, rc::retry};
 
@@ -237,13 +237,13 @@ TEST(TpmEvents, EveryListener_HearsEveryEvent) {
   events.add(first);
   events.add(second);
 
-  events.on_phase_change(Phase::on, Event::init, "");
+  events.on_state_change(TpmState::on, Event::init, "");
   events.on_undone(cc::clear, "full");
   events.on_unstored(Unstored::kept, "full");
 
-  EXPECT_THAT(first.phases, SizeIs(1));
+  EXPECT_THAT(first.states, SizeIs(1));
   EXPECT_THAT(first.undone, ElementsAre(Pair(cc::clear, "full")));
-  EXPECT_EQ(second.phases, first.phases);
+  EXPECT_EQ(second.states, first.states);
   EXPECT_EQ(second.undone, first.undone);
   EXPECT_EQ(second.unstored, first.unstored);
 }

@@ -235,7 +235,7 @@ TEST_F(PowerCycle, BufferSizeWhileOn_CanBeAskedForAndNotChanged) {
   EXPECT_EQ(tpm_.buffer_size(0).value().size, 4096u);
 }
 
-TEST_F(PowerCycle, EveryPhaseChange_IsToldWithEventAndReason) {
+TEST_F(PowerCycle, EveryStateChange_IsToldWithEventAndReason) {
   RecordingListener listener;
   tpm_.add_listener(listener);
 
@@ -245,11 +245,12 @@ TEST_F(PowerCycle, EveryPhaseChange_IsToldWithEventAndReason) {
   tpm_.end();
   tpm_.end();
 
-  EXPECT_THAT(listener.phases,
-              ElementsAre(std::tuple(Phase::on, Event::init, ""),
-                          std::tuple(Phase::failed, Event::fault, "the TPM entered failure mode"),
-                          std::tuple(Phase::off, Event::stop, ""),
-                          std::tuple(Phase::gone, Event::shutdown, "")));
+  EXPECT_THAT(listener.states, ElementsAre(std::tuple(TpmState::on, Event::init, ""),
+                                           std::tuple(TpmState::started, Event::startup, ""),
+                                           std::tuple(TpmState::failed, Event::fault,
+                                                      "the TPM entered failure mode"),
+                                           std::tuple(TpmState::off, Event::stop, ""),
+                                           std::tuple(TpmState::gone, Event::shutdown, "")));
 }
 
 class Tpm12PowerCycle : public VirtualTpmTest {
