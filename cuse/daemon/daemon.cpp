@@ -155,7 +155,10 @@ class ServedTpm final : private Surroundings, private TpmListener {
     tpm_.add_listener(log_);
     tpm_.add_listener(health_);
     tpm_.add_listener(*this);
-    retry_.start([this] { return catch_up(); });
+    retry_.start([this] {
+      queue_.run([this] { catch_up(); });
+      return true;
+    });
   }
 
   // A command that runs is told to end, those that wait are answered; TPM2_Shutdown makes the state
@@ -213,12 +216,12 @@ class ServedTpm final : private Surroundings, private TpmListener {
                                        "storage takes it"));
       }
     }
-    if (options_.state.wait || startup_due_) {
-      retry_.wake();
-    }
     // While nobody else can ask: nobody can keep it from answering, or be taken for its user.
     if (auto answers = check_answers(tpm_); !answers) {
       return answers;
+    }
+    if (options_.state.wait || startup_due_) {
+      retry_.wake();
     }
     for (CreatedNode* node : {&device_->control, &device_->raw}) {
       node->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
@@ -227,9 +230,9 @@ class ServedTpm final : private Surroundings, private TpmListener {
   }
 
  private:
-  // On the retry's thread: what could not be done at the start, or at an INIT. True when there is
-  // nothing that may become possible later.
-  bool catch_up() {
+  // On the strand, twice a second while there is something that may become possible later: what
+  // could not be done at the start, or at an INIT.
+  void catch_up() {
     auto on = tpm_.power_on_if_waiting();
     if (on && *on) {
       log::info("the state in " + options_.state.location.describe() + " is there now");
@@ -243,7 +246,9 @@ class ServedTpm final : private Surroundings, private TpmListener {
       auto started = start_up(tpm_, options_);
       startup_due_ = !started && may_succeed_later(started.error());
     }
-    return stored && !startup_due_ && !options_.state.wait;
+    if (!stored || startup_due_ || options_.state.wait) {
+      retry_.wake();
+    }
   }
 
   // The same is not told again: a client can cause it as often as it likes.
