@@ -7,14 +7,14 @@
 #include <ostream>
 
 #include "ctl/config/settings.h"
+#include "ctl/tool/cli/open_device.h"
+#include "ctl/tool/cli/present_state.h"
 #include "ctl/tool/cli/verbs.h"
 #include "ctl/tool/device/fresh_identity.h"
 #include "ctl/tool/device/holder.h"
-#include "ctl/tool/device/open_device.h"
 #include "ctl/tool/services/instances.h"
 #include "ctl/tool/states/backup.h"
 #include "ctl/tool/states/file_beside.h"
-#include "ctl/tool/states/present_state.h"
 #include "ctl/tool/states/state_file.h"
 #include "engine/command/response_codes.h"
 #include "engine/state/file/state_file_format.h"

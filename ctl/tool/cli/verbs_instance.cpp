@@ -9,9 +9,9 @@
 #include <istream>
 #include <ostream>
 
+#include "ctl/tool/cli/open_device.h"
 #include "ctl/tool/cli/verbs.h"
 #include "ctl/tool/device/holder.h"
-#include "ctl/tool/device/open_device.h"
 #include "ctl/tool/device/path_watch.h"
 #include "ctl/tool/services/instances.h"
 

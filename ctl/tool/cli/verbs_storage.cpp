@@ -2,9 +2,9 @@
 #include <ostream>
 
 #include "ctl/config/settings.h"
+#include "ctl/tool/cli/present_state.h"
 #include "ctl/tool/cli/verbs.h"
 #include "ctl/tool/services/instances.h"
-#include "ctl/tool/states/present_state.h"
 #include "ctl/tool/states/state_copies.h"
 #include "ctl/tool/states/state_inspection.h"
 #include "engine/state/file/file_store.h"

@@ -10,7 +10,6 @@
 #include "engine/state/file/state_file_scan.h"
 #include "engine/state/swtpm/dir_store.h"
 #include "engine/state/swtpm/swtpm_blob.h"
-#include "engine/tpm/libtpms_engine.h"
 
 namespace vtpm {
 namespace {

@@ -1,6 +1,6 @@
-#include "ctl/tool/states/present_state.h"
+#include "ctl/tool/cli/present_state.h"
 
-#include "ctl/tool/device/open_device.h"
+#include "ctl/tool/cli/open_device.h"
 #include "ctl/tool/services/instances.h"
 #include "ctl/tool/states/backup.h"
 

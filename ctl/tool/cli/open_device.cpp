@@ -1,4 +1,4 @@
-#include "ctl/tool/device/open_device.h"
+#include "ctl/tool/cli/open_device.h"
 
 #include "ctl/tool/report/report.h"
 #include "ctl/tool/services/instances.h"
