@@ -264,6 +264,7 @@ Decoded decode_set_state(ByteView in, BlobTransfer& transfer) {
   auto structure = structure_in<vtpm_set_state>(in);
   auto kind = kind_of(structure.req.type);
   if (!kind || structure.req.length > sizeof(structure.req.data)) {
+    transfer.abandon();
     return refusal(VTPM_RESULT_BAD_PARAMETER, "no such type or piece of a blob");
   }
   if (!transfer.collects(*kind)) {
@@ -378,7 +379,9 @@ Result<std::optional<ControlRequest>> IoctlExchange::request() {
   if (!carries_pieces(*ioctl_)) {
     transfer_->abandon();
   }
-  return ioctl_->decode(in_, *transfer_);
+  auto decoded = ioctl_->decode(in_, *transfer_);
+  refused_by_codec_ = !decoded;
+  return decoded;
 }
 
 Result<Bytes> IoctlExchange::response(Result<ControlAnswer> answer) {
@@ -387,7 +390,9 @@ Result<Bytes> IoctlExchange::response(Result<ControlAnswer> answer) {
   if (encoded || encoded.error().tpm_result == 0) {
     return encoded;
   }
-  transfer_->abandon();
+  if (!refused_by_codec_) {
+    transfer_->abandon();
+  }
   return result_only(encoded.error().tpm_result);
 }
 

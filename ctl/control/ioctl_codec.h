@@ -40,7 +40,9 @@ Bytes result_only(uint32_t tpm_result);
 // One ioctl on its way.
 //
 // Any request but those that carry a blob's pieces ends the transfer, and so does any that is
-// refused. INIT is refused with BAD_DATASIZE while the transfer lacks a rest; STOP begins anew.
+// refused, but for one: GET_STATEBLOB with a type that does not exist means no blob, and so not the
+// one that is under way. INIT is refused with BAD_DATASIZE while the transfer lacks a rest; STOP
+// begins anew.
 class IoctlExchange {
  public:
   // Errors: invalid for a request whose size is not the number's.
@@ -59,6 +61,7 @@ class IoctlExchange {
   const IoctlRow* ioctl_;
   Bytes in_;
   std::shared_ptr<BlobTransfer> transfer_;
+  bool refused_by_codec_ = false;  // which has ended the transfer then, if it was to end
 };
 
 }  // namespace vtpm

@@ -123,6 +123,25 @@ TEST_F(GetStateTest, TypeThatDoesNotExist_IsABadParameter) {
   EXPECT_EQ(result_in(get(4)), VTPM_RESULT_BAD_PARAMETER);
 }
 
+TEST_F(GetStateTest, TypeThatDoesNotExistBetween_LeavesTheSnapshot) {
+  remember(3500);
+  get(VTPM_BLOB_TYPE_PERMANENT);
+  get(9, kPiece);
+  remember(3600);
+
+  EXPECT_EQ(total_in(get(VTPM_BLOB_TYPE_PERMANENT, kPiece)), 3500 + kOverhead);
+}
+
+TEST_F(GetStateTest, TypeThatDoesNotExistInAnotherPhase_EndsTheSnapshot) {
+  remember(3500);
+  get(VTPM_BLOB_TYPE_PERMANENT);
+  tpm_.power_off();
+
+  EXPECT_EQ(result_in(get(9, kPiece)), VTPM_RESULT_BAD_ORDINAL);
+
+  EXPECT_EQ(transfer_->state(), BlobTransfer::State::idle);
+}
+
 TEST_F(GetStateTest, SavestateOfATpm20_IsNotThere) {
   EXPECT_EQ(result_in(get(VTPM_BLOB_TYPE_SAVESTATE)), VTPM_RESULT_RETRY);
 }

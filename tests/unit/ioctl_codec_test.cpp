@@ -312,6 +312,32 @@ TEST_F(IoctlValues, InitBehindABlobInPart_IsRefusedUntilStop) {
   EXPECT_TRUE(begin(VTPM_INIT, vtpm_init{}).request().has_value());
 }
 
+// Neither direction of a transfer is that request's.
+TEST_F(IoctlValues, GetOfATypeThatDoesNotExist_LeavesTheTransfer) {
+  vtpm_get_state in{.req = {.state_flags = 0, .type = 9, .offset = 0}};
+  auto ask = [&] {
+    IoctlExchange exchange = begin(VTPM_GET_STATEBLOB, in);
+    return must(exchange.response(tl::unexpected(exchange.request().error())));
+  };
+
+  transfer_->begin_get(BlobKind::permanent, Bytes(4000));
+  EXPECT_EQ(ask(), result_only(VTPM_RESULT_BAD_PARAMETER));
+  EXPECT_EQ(transfer_->state(), BlobTransfer::State::getting);
+  transfer_->begin_set(BlobKind::permanent, false);
+  EXPECT_EQ(ask(), result_only(VTPM_RESULT_BAD_PARAMETER));
+  EXPECT_EQ(transfer_->state(), BlobTransfer::State::setting);
+}
+
+TEST_F(IoctlValues, SetOfATypeThatDoesNotExist_EndsTheTransfer) {
+  transfer_->begin_set(BlobKind::permanent, false);
+  auto in = std::make_unique<vtpm_set_state>();
+  in->req.type = 9;
+
+  EXPECT_EQ(refused(VTPM_SET_STATEBLOB, *in), VTPM_RESULT_BAD_PARAMETER);
+
+  EXPECT_EQ(transfer_->state(), BlobTransfer::State::idle);
+}
+
 TEST_F(IoctlValues, RefusedRequest_EndsTheTransfer) {
   transfer_->begin_get(BlobKind::permanent, Bytes(4000));
   vtpm_get_state in{.req = {.state_flags = 0, .type = VTPM_BLOB_TYPE_PERMANENT, .offset = 3072}};
