@@ -13,8 +13,9 @@ class Task {
   Task() = default;
   template <class Callable>
   requires(!std::is_same_v<std::remove_cvref_t<Callable>, Task>)
-      Task(Callable callable)  // NOLINT: meant to convert
-      : held_(std::make_unique<Holder<Callable>>(std::move(callable))) {}
+      Task(Callable&& callable)  // NOLINT: meant to convert
+      : held_(std::make_unique<Holder<std::remove_cvref_t<Callable>>>(
+            std::forward<Callable>(callable))) {}
 
   explicit operator bool() const { return held_ != nullptr; }
   void operator()() { held_->call(); }
@@ -30,7 +31,8 @@ class Task {
 
   template <class Callable>
   struct Holder final : Held {
-    explicit Holder(Callable c) : callable(std::move(c)) {}
+    template <class From>
+    explicit Holder(From&& from) : callable(std::forward<From>(from)) {}
     void call() override { callable(); }
     Callable callable;
   };

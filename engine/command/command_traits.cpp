@@ -183,10 +183,14 @@ constexpr auto kTpm12 = std::to_array<Row>({
 });
 static_assert(std::ranges::is_sorted(kTpm12, {}, &Row::code));
 
+// Codes have few gaps: a row is as far from the first one as its code is, or a little nearer.
 Row find_row(std::span<const Row> table, CommandCode code) {
-  auto row = std::ranges::lower_bound(table, code, {}, &Row::code);
-  bool known = row != table.end() && row->code == code;
-  return known ? *row : Row{code, 0, kStores};
+  uint32_t distance = static_cast<uint32_t>(code) - static_cast<uint32_t>(table.front().code);
+  size_t at = std::min<size_t>(distance, table.size() - 1);
+  while (at > 0 && table[at].code > code) {
+    --at;
+  }
+  return table[at].code == code ? table[at] : Row{code, 0, kStores};
 }
 
 constexpr Stores when_it_stores(unsigned flags) {
@@ -215,10 +219,13 @@ CommandTraits traits_of(TpmVersion version, CommandCode code) {
           .stores = when_it_stores(row.flags)};
 }
 
+bool stores_by_design(const CommandTraits& traits, ByteView command) {
+  return traits.stores == Stores::always ||
+         (traits.stores == Stores::by_nv_index && begins_with_nv_index(command));
+}
+
 bool stores_by_design(TpmVersion version, CommandCode code, ByteView command) {
-  Stores stores = traits_of(version, code).stores;
-  return stores == Stores::always ||
-         (stores == Stores::by_nv_index && begins_with_nv_index(command));
+  return stores_by_design(traits_of(version, code), command);
 }
 
 bool carries_another(TpmVersion version, CommandCode code) {

@@ -38,6 +38,7 @@ struct CommandTraits {
 CommandTraits traits_of(TpmVersion version, CommandCode code);
 
 // True as well for codes that nobody knows. `command` has the header and at least the handles.
+bool stores_by_design(const CommandTraits& traits, ByteView command);
 bool stores_by_design(TpmVersion version, CommandCode code, ByteView command);
 
 // To undo such a command may take the count of a failed authorisation back.

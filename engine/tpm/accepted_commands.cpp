@@ -2,13 +2,11 @@
 
 namespace vtpm {
 
-AcceptedCommands::Pending::~Pending() {
-  if (accepted_ != nullptr) {
-    MutexLock lock(accepted_->mutex_);
-    --accepted_->pending_;
-    // A cancel that meant it means no other.
-    accepted_->next_canceled_ = accepted_->next_canceled_ && accepted_->pending_ > 0;
-  }
+void AcceptedCommands::forget_one() {
+  MutexLock lock(mutex_);
+  --pending_;
+  // A cancel that meant it means no other.
+  next_canceled_ = next_canceled_ && pending_ > 0;
 }
 
 AcceptedCommands::Pending AcceptedCommands::accept() {

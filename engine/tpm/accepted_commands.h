@@ -35,7 +35,11 @@ class AcceptedCommands {
       std::swap(locality_, other.locality_);
       return *this;
     }
-    ~Pending();
+    ~Pending() {
+      if (accepted_ != nullptr) {
+        accepted_->forget_one();
+      }
+    }
 
    private:
     friend class AcceptedCommands;
@@ -68,6 +72,8 @@ class AcceptedCommands {
   void begin_power_cycle();
 
  private:
+  void forget_one();
+
   Engine& engine_;
   Backoff& backoff_;
 

@@ -10,9 +10,9 @@ namespace vtpm {
 Commits::Begun Commits::begin(TpmVersion version, ByteView command) {
   changes_.keep();
   CommandCode code = Command(command).code();
-  bool stores = ends_saved_state_ || stores_by_design(version, code, command);
-  return {version, code, stores, !carries_another(version, code),
-          stores ? tpm_.copy() : std::nullopt};
+  CommandTraits traits = traits_of(version, code);
+  bool stores = ends_saved_state_ || stores_by_design(traits, command);
+  return {version, code, stores, !traits.carries_another, stores ? tpm_.copy() : std::nullopt};
 }
 
 Commits::Begun Commits::begin_call(TpmVersion version) {
