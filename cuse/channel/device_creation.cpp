@@ -93,19 +93,20 @@ DeviceIdentity control_identity(const DeviceIdentity& raw) {
 
 Result<CreatedNode> attempt(const DeviceIdentity& identity, const DeviceRegistry& registry,
                             Node& node) {
-  auto channel = open_cuse();
+  auto cuse = open_cuse();
+  if (!cuse) {
+    return tl::unexpected(cuse.error());
+  }
+  auto channel = CreatedChannel::create(std::move(*cuse), identity);
   if (!channel) {
     return tl::unexpected(channel.error());
-  }
-  auto session = CuseSession::start(std::move(*channel), identity, node);
-  if (!session) {
-    return tl::unexpected(session.error());
   }
   auto numbers = registry.verify(identity.name);
   if (!numbers) {
     return tl::unexpected(numbers.error());
   }
-  return CreatedNode{identity.name, *numbers, std::move(*session)};
+  return CreatedNode{identity.name, *numbers,
+                     std::make_unique<CuseSession>(std::move(*channel), node)};
 }
 
 Result<CreatedNode> create_node(const DeviceIdentity& identity, const DeviceRegistry& registry,

@@ -1,12 +1,13 @@
 // What a device node is to the rest of the daemon: something that opens, and open files that read,
 // write, poll, take ioctls and close. CuseSession turns the kernel's requests into these calls.
 //
-// Replies: every request comes with a reply object that is given away exactly once, now or later
-// and from any thread. One that is dropped unanswered answers EIO by itself, so no client ever
-// hangs on a request that was read. Threads: the kernel locks nothing, so requests on one open file
-// may arrive in parallel. release() comes when no other request on that file is outstanding. No
-// call may wait for the TPM on the calling thread unless it runs as the TPM's Strand task:
-// the few threads that serve a channel have to stay free for polls and cancels.
+// Replies: every request comes with one (reply.h). Threads: the kernel locks nothing, so requests
+// on one open file may arrive in parallel. release() comes when no other request on that file is
+// outstanding. No call may wait for the TPM on the calling thread unless it runs as the TPM's
+// Strand task: the few threads that serve a channel have to stay free for polls and cancels.
+//
+// Errors: a call may throw std::bad_alloc. Its request is answered by then, or by the reply that is
+// dropped; the file can be used as before.
 #pragma once
 
 #include <sys/types.h>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "cuse/channel/opener_process.h"
+#include "cuse/channel/reply.h"
 #include "engine/base/bytes.h"
 
 namespace vtpm {
@@ -31,73 +33,6 @@ struct Opener {
   std::function<std::vector<gid_t>()> groups = [] { return std::vector<gid_t>(); };
 
   [[nodiscard]] OpenerProcess process() const { return process_of_thread(pid); }
-};
-
-// One unanswered request. Base of the typed replies; its only state is libfuse's request.
-class PendingReply {
- public:
-  explicit PendingReply(void* fuse_request) : request_(fuse_request) {}
-  PendingReply(PendingReply&& other) noexcept : request_(other.take()) {}
-  PendingReply& operator=(PendingReply&&) = delete;
-  ~PendingReply();
-
-  // `error_number` is an errno, 1 to 511.
-  void error(int error_number);
-
- protected:
-  void* take();
-
- private:
-  void* request_;
-};
-
-class ReadReply : public PendingReply {
- public:
-  using PendingReply::PendingReply;
-  void data(ByteView bytes);
-};
-
-class WriteReply : public PendingReply {
- public:
-  using PendingReply::PendingReply;
-  void written(size_t count);
-};
-
-class PollReply : public PendingReply {
- public:
-  using PendingReply::PendingReply;
-  // A set of POLL* bits.
-  void events(unsigned mask);
-};
-
-class IoctlReply : public PendingReply {
- public:
-  using PendingReply::PendingReply;
-  // What ioctl() returns 0 with; at most the size encoded in the request's number.
-  void result(ByteView out);
-};
-
-class ReleaseReply : public PendingReply {
- public:
-  using PendingReply::PendingReply;
-  void done();
-};
-
-// Wakes whoever waits in poll, select or epoll for one open file. Stays usable until the file is
-// released or the session ends.
-class PollWaker {
- public:
-  PollWaker() = default;
-  explicit PollWaker(void* fuse_poll_handle) : handle_(fuse_poll_handle) {}
-  PollWaker(PollWaker&& other) noexcept;
-  PollWaker& operator=(PollWaker&& other) noexcept;
-  ~PollWaker();
-
-  explicit operator bool() const { return handle_ != nullptr; }
-  void wake() const;
-
- private:
-  void* handle_ = nullptr;
 };
 
 struct PollRequest {
@@ -124,19 +59,6 @@ class OpenFile {
   virtual void poll(PollRequest request, PollReply reply) = 0;
   virtual void ioctl(const IoctlRequest& request, IoctlReply reply) = 0;
   virtual void release(ReleaseReply reply) = 0;
-};
-
-class CuseSession;
-
-class OpenReply : public PendingReply {
- public:
-  OpenReply(void* fuse_request, CuseSession& session)
-      : PendingReply(fuse_request), session_(session) {}
-  // The session keeps `file` until it is released.
-  void opened(std::shared_ptr<OpenFile> file);
-
- private:
-  CuseSession& session_;
 };
 
 class Node {

@@ -18,17 +18,22 @@ int errno_for(Errc code) {
   }
 }
 
+// A control request's answer as ioctl() has it.
+struct IoctlAnswer {
+  void operator()(const Result<Bytes>& out) {
+    if (out) {
+      reply.result(*out);
+    } else {
+      reply.error(errno_for(out.error().code));
+    }
+  }
+  IoctlReply reply;
+};
+
 }  // namespace
 
 void ControlledFile::ioctl(const IoctlRequest& request, IoctlReply reply) {
-  control_.handle(request.number, request.in, privilege_, transfer_,
-                  [reply = std::move(reply)](Result<Bytes> out) mutable {
-                    if (out) {
-                      reply.result(*out);
-                    } else {
-                      reply.error(errno_for(out.error().code));
-                    }
-                  });
+  control_.handle(request.number, request.in, privilege_, transfer_, IoctlAnswer{std::move(reply)});
 }
 
 bool ControlledFile::read_blob(size_t size, ReadReply& reply) {

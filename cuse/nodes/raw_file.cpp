@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "engine/command/codec.h"
 #include "engine/command/command_traits.h"
@@ -16,7 +17,85 @@ constexpr size_t kShortestWrite = 6;
 constexpr unsigned kReadable = POLLIN | POLLRDNORM;
 constexpr unsigned kWritable = POLLOUT | POLLWRNORM;
 
+// Empty when there is no memory for that much.
+Bytes failure_response_of(const VirtualTpm& tpm) noexcept {
+  try {
+    return failure_response(tpm.version());
+  } catch (...) {
+    return {};
+  }
+}
+
 }  // namespace
+
+// The command that its file is busy with, until this is gone.
+struct RawFile::RunningCommand {
+  RunningCommand(std::shared_ptr<RawFile> of, size_t size, WriteReply to)
+      : file(std::move(of)), written(size), reply(std::move(to)) {}
+  RunningCommand(RunningCommand&&) = default;
+  RunningCommand& operator=(RunningCommand&&) = delete;
+  ~RunningCommand() {
+    if (file) {
+      end(answered_first ? failure_response_of(file->parts_.tpm) : Bytes());
+    }
+  }
+
+  void answer_first() {
+    reply.written(written);
+    answered_first = true;
+  }
+
+  // On the strand.
+  void operator()() {
+    Bytes response;
+    try {
+      response = file->parts_.tpm.execute(std::move(pending), command);
+    } catch (...) {
+      reply.error(ENOMEM);
+      throw;
+    }
+    end(std::move(response));
+  }
+
+  // The writer is answered between: who was woken may write again at once, and comes after those
+  // that waited.
+  void end(Bytes response) noexcept {
+    auto ended = std::move(file);
+    bool executed = !response.empty();
+    ended->end_command(std::move(response));
+    if (executed) {
+      reply.written(written);  // does nothing for one that was answered first
+    } else {
+      WriteReply dropped = std::move(reply);
+    }
+    ended->run_parked();
+  }
+
+  std::shared_ptr<RawFile> file;
+  size_t written;
+  WriteReply reply;
+  bool answered_first = false;
+  VirtualTpm::Pending pending;
+  Bytes command;
+};
+
+// A release that is under way. The slot is free before it is answered: clients close and open again
+// at once, and must not find it busy. Nothing that fails in between keeps it.
+struct RawFile::Closing {
+  Closing(std::shared_ptr<RawFile> of, ReleaseReply to)
+      : file(std::move(of)), reply(std::move(to)) {}
+  Closing(Closing&&) = default;
+  Closing& operator=(Closing&&) = delete;
+  ~Closing() {
+    if (file) {
+      file->free_slot();
+      reply.done();
+    }
+  }
+
+  std::shared_ptr<RawFile> file;
+  ReleaseReply reply;
+};
 
 void RawFile::read(size_t size, ReadReply reply) {
   if (read_blob(size, reply)) {
@@ -24,28 +103,24 @@ void RawFile::read(size_t size, ReadReply reply) {
   }
   {
     MutexLock lock(mutex_);
-    if (others_come_first()) {
-      park([self = shared_from_this(), size, reply = std::move(reply)]() mutable {
-        self->read_in_turn(size, std::move(reply));
-      });
+    if (outstanding_.others_come_first()) {
+      outstanding_.parked.emplace_back(ParkedRead{size, std::move(reply)});
       return;
     }
   }
-  read_in_turn(size, std::move(reply));
+  read_in_turn(size, reply);
 }
 
-void RawFile::read_in_turn(size_t size, ReadReply reply) {
+void RawFile::read_in_turn(size_t size, ReadReply& reply) {
   Bytes data;
   {
     MutexLock lock(mutex_);
-    if (running_) {
-      park([self = shared_from_this(), size, reply = std::move(reply)]() mutable {
-        self->read_in_turn(size, std::move(reply));
-      });
+    if (outstanding_.running) {
+      outstanding_.parked.emplace_back(ParkedRead{size, std::move(reply)});
       return;
     }
     data = response_.take(size);
-    if ((awaited_events_ & poll_mask()) != 0) {
+    if ((outstanding_.awaited_events & poll_mask()) != 0) {
       wake_pollers();
     }
   }
@@ -62,89 +137,114 @@ void RawFile::write(ByteView data, bool nonblocking, WriteReply reply) {
   }
   {
     MutexLock lock(mutex_);
-    if (others_come_first()) {
-      park_write(data, nonblocking, std::move(reply));
+    if (outstanding_.others_come_first()) {
+      park_write(data, nonblocking, reply);
       return;
     }
   }
-  write_in_turn(data, nonblocking, std::move(reply));
+  write_in_turn(data, nonblocking, reply);
 }
 
-void RawFile::park_write(ByteView data, bool nonblocking, WriteReply reply) {
-  park([self = shared_from_this(), kept = Bytes(data.begin(), data.end()), nonblocking,
-        reply = std::move(reply)]() mutable {
-    self->write_in_turn(kept, nonblocking, std::move(reply));
-  });
+void RawFile::park_write(ByteView data, bool nonblocking, WriteReply& reply) {
+  outstanding_.parked.emplace_back(
+      ParkedWrite{{data.begin(), data.end()}, nonblocking, std::move(reply)});
 }
 
-void RawFile::write_in_turn(ByteView data, bool nonblocking, WriteReply reply) {
+void RawFile::write_in_turn(ByteView data, bool nonblocking, WriteReply& reply) {
+  Command command(data);
   {
     MutexLock lock(mutex_);
-    if (running_) {
-      park_write(data, nonblocking, std::move(reply));
+    if (outstanding_.running) {
+      park_write(data, nonblocking, reply);
       return;
     }
-    if (int error = refusal(data); error != 0) {
+    if (int error = refusal(command); error != 0) {
       reply.error(error);
       return;
     }
     response_.discard();  // the tail of a response that was read in part
-    running_ = true;
+    outstanding_.running = true;
   }
-  ByteView command = data.first(Command(data).declared_size());
-  start_command({command.begin(), command.end()}, data.size(), nonblocking, std::move(reply));
+  RunningCommand running(shared_from_this(), data.size(), std::move(reply));
+  start_command(running, command, nonblocking);
 }
 
-// Nothing (0) when the data is a command that may run now.
-int RawFile::refusal(ByteView data) const {
+// 0 for one that may run now.
+int RawFile::refusal(const Command& command) const {
   if (response_.unread()) {
     return EBUSY;
   }
-  if (data.size() < kShortestWrite || data.size() < Command(data).declared_size()) {
+  size_t size = command.bytes().size();
+  if (size < kShortestWrite || size < command.declared_size()) {
     return EINVAL;
   }
-  return Command(data).declared_size() == 0 ? ENODATA : 0;
+  return command.declared_size() == 0 ? ENODATA : 0;
 }
 
-void RawFile::start_command(Bytes command, size_t written, bool nonblocking, WriteReply reply) {
-  VirtualTpm& tpm = node_.parts_.tpm;
-  auto pending = tpm.accept();  // a cancel that comes after the writer's answer means this command
+void RawFile::start_command(RunningCommand& running, const Command& command, bool nonblocking) {
+  VirtualTpm& tpm = parts_.tpm;
+  ByteView bytes = command.bytes().first(command.declared_size());  // what is behind is ignored
+  running.command.assign(bytes.begin(), bytes.end());
+  running.pending = tpm.accept();  // a cancel after the writer's answer means this command
   // A non-blocking writer waits for nothing long: it is answered first and woken at the end.
-  if (nonblocking &&
-      (tpm.busy_for_long() || is_long_running(tpm.version(), Command(command).code()))) {
-    reply.written(written);
+  if (nonblocking && (tpm.busy_for_long() || is_long_running(tpm.version(), command.code()))) {
+    running.answer_first();
   }
-  node_.parts_.queue.run([self = shared_from_this(), &tpm, pending = std::move(pending),
-                          command = std::move(command), written,
-                          reply = std::move(reply)]() mutable {
-    self->keep_response(tpm.execute(std::move(pending), command));
-    reply.written(written);  // does nothing for one that was answered first
-    self->run_parked();
-  });
+  parts_.queue.run(std::move(running));
 }
 
-void RawFile::keep_response(Bytes response) {
+void RawFile::end_command(Bytes response) noexcept {
   MutexLock lock(mutex_);
-  running_ = false;
-  response_.put(std::move(response));
-  arm_timeout();
+  outstanding_.running = false;
+  if (!response.empty()) {
+    response_.put(std::move(response));
+    arm_timeout();
+  }
   wake_pollers();
 }
 
-void RawFile::run_parked() {
-  for (;;) {
-    Task next;
-    {
-      MutexLock lock(mutex_);
-      going_on_ = !running_ && !parked_.empty();
-      if (!going_on_) {
-        return;
-      }
-      next = std::move(parked_.front());
-      parked_.pop_front();
+// False when there is nothing that may go on.
+bool RawFile::run_next_parked() {
+  std::optional<Parked> next;
+  std::optional<ReleaseReply> closing;
+  {
+    MutexLock lock(mutex_);
+    Outstanding& all = outstanding_;
+    all.going_on = !all.running && !all.parked.empty();
+    if (all.going_on) {
+      next.emplace(std::move(all.parked.front()));
+      all.parked.pop_front();
+    } else if (!all.running && all.closing) {
+      closing.emplace(std::move(*all.closing));
+      all.closing.reset();
+    } else {
+      return false;
     }
-    next();
   }
+  if (closing) {
+    close(std::move(*closing));
+  } else {
+    std::visit([this](auto& request) { go_on(request); }, *next);
+  }
+  return true;
+}
+
+// What a request throws is its own failure, which its reply has told: the others go on.
+void RawFile::run_parked() noexcept {
+  for (bool more = true; more;) {
+    try {
+      more = run_next_parked();
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
+    }
+  }
+}
+
+void RawFile::go_on(ParkedRead& request) {
+  read_in_turn(request.size, request.reply);
+}
+
+void RawFile::go_on(ParkedWrite& request) {
+  write_in_turn(request.data, request.nonblocking, request.reply);
 }
 
 void RawFile::poll(PollRequest request, PollReply reply) {
@@ -153,18 +253,18 @@ void RawFile::poll(PollRequest request, PollReply reply) {
     MutexLock lock(mutex_);
     // Kept before the state is looked at, so that no change in between goes unnoticed.
     if (request.waker) {
-      waker_ = std::move(request.waker);
+      outstanding_.waker = std::move(request.waker);
     }
     mask = poll_mask();
     if ((mask & request.events) == 0) {
-      awaited_events_ |= request.events;
+      outstanding_.awaited_events |= request.events;
     }
   }
   reply.events(mask);
 }
 
 unsigned RawFile::poll_mask() const {
-  if (running_) {
+  if (outstanding_.running) {
     return 0;
   }
   return response_.pending() ? kReadable : kWritable;
@@ -172,20 +272,25 @@ unsigned RawFile::poll_mask() const {
 
 // A waker stays: an edge-triggered epoll asks once and then counts on being woken every time.
 void RawFile::wake_pollers() {
-  awaited_events_ = 0;
-  waker_.wake();
+  outstanding_.awaited_events = 0;
+  outstanding_.waker.wake();
 }
 
 // One alarm per file is enough: when it comes too early for the present response it is set again.
-void RawFile::arm_timeout() {
-  expiry_ = node_.parts_.clock.now() + kResponseTimeout;
-  if (!alarm_) {
+// Without memory for one the response is kept for longer: until the next one has its alarm.
+void RawFile::arm_timeout() noexcept {
+  expiry_ = parts_.clock.now() + kResponseTimeout;
+  if (outstanding_.alarm) {
+    return;
+  }
+  try {
     set_alarm();
+  } catch (...) {  // NOLINT(bugprone-empty-catch)
   }
 }
 
 void RawFile::set_alarm() {
-  alarm_ = node_.parts_.clock.call_at(expiry_, [weak = weak_from_this()] {
+  outstanding_.alarm = parts_.clock.call_at(expiry_, [weak = weak_from_this()] {
     if (auto self = weak.lock()) {
       self->expire();
     }
@@ -194,11 +299,11 @@ void RawFile::set_alarm() {
 
 void RawFile::expire() {
   MutexLock lock(mutex_);
-  alarm_.reset();
+  outstanding_.alarm.reset();
   if (!response_.pending()) {
     return;
   }
-  if (node_.parts_.clock.now() < expiry_) {
+  if (parts_.clock.now() < expiry_) {
     set_alarm();
     return;
   }
@@ -209,34 +314,34 @@ void RawFile::expire() {
 void RawFile::release(ReleaseReply reply) {
   {
     MutexLock lock(mutex_);
-    if (running_) {
-      park([self = shared_from_this(), reply = std::move(reply)]() mutable {
-        self->release(std::move(reply));
-      });
+    if (outstanding_.running) {
+      outstanding_.closing.emplace(std::move(reply));
       return;
     }
-    response_.discard();
-    if (alarm_) {
-      node_.parts_.clock.cancel(*alarm_);
-    }
   }
-  if (node_.parts_.power == PowerSwitch::at_open) {
-    node_.parts_.queue.run([self = shared_from_this(), reply = std::move(reply)]() mutable {
-      self->node_.parts_.tpm.power_off();
-      self->free_slot();
-      reply.done();
-    });
-    return;
-  }
-  free_slot();
-  reply.done();
+  close(std::move(reply));
 }
 
-// Before the close is answered: clients close and open again at once, and must not find it busy.
+// Where the power switch cannot be turned for want of memory, the next opener turns it: power-on is
+// a power cycle then.
+void RawFile::close(ReleaseReply reply) {
+  Closing closing(shared_from_this(), std::move(reply));
+  {
+    MutexLock lock(mutex_);
+    response_.discard();
+    if (outstanding_.alarm) {
+      parts_.clock.cancel(*outstanding_.alarm);
+    }
+  }
+  if (parts_.power == PowerSwitch::at_open) {
+    parts_.queue.run([closing = std::move(closing)] { closing.file->parts_.tpm.power_off(); });
+  }
+}
+
 // The locality that it was used with goes with it: the next opener may have no right to it.
-void RawFile::free_slot() {
-  node_.parts_.tpm.set_locality(Locality{0});
-  node_.taken_ = false;
+void RawFile::free_slot() noexcept {
+  parts_.tpm.set_locality(Locality{0});
+  hold_.reset();
 }
 
 }  // namespace vtpm

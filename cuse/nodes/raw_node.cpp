@@ -2,8 +2,6 @@
 
 #include <cerrno>
 
-#include "cuse/nodes/raw_file.h"
-
 namespace vtpm {
 
 void RawNode::open(const Opener& opener, OpenReply reply) {
@@ -11,26 +9,25 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
     reply.error(EACCES);
     return;
   }
-  if (taken_.exchange(true)) {
+  auto hold = slot_.take();
+  if (!hold) {
     reply.error(EBUSY);
     return;
   }
   OpenerProcess process = opener.process();
-  {
-    MutexLock lock(mutex_);
-    opener_ = {process.number, std::move(process.name)};
-  }
-  bool controls = parts_.access.on_raw_node && parts_.access.allows(opener);
+  slot_.note_opener({process.number, std::move(process.name)});
+  bool controls = access_.on_raw_node && access_.allows(opener);
   Privilege privilege = controls ? Privilege::control : Privilege::raw_user;
-  auto file = std::make_shared<RawFile>(*this, privilege);
-  if (parts_.power == PowerSwitch::independent) {
+  auto file = std::make_shared<RawFile>(file_parts_, std::move(*hold), privilege);
+  if (file_parts_.power == PowerSwitch::independent) {
     reply.opened(std::move(file));
     return;
   }
-  parts_.queue.run([this, file = std::move(file), reply = std::move(reply)]() mutable {
+  file_parts_.queue.run([this, file = std::move(file), reply = std::move(reply)]() mutable {
+    OpenReply now = std::move(reply);  // dropped by what is thrown here, not with the task
     // Should power-on fail, the node opens all the same: the TPM then says so in its own terms.
-    static_cast<void>(parts_.tpm.power_on());
-    reply.opened(std::move(file));
+    static_cast<void>(file_parts_.tpm.power_on());
+    now.opened(std::move(file));
   });
 }
 

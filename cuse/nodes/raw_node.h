@@ -1,32 +1,19 @@
 // /dev/vtpmN: the raw TPM, for one opener at a time, with the contract of the kernel's /dev/tpmN.
 //
 // write() takes one command, read() gives its response, poll() tells which of the two is next;
-// docs/device.md has the rules and where CUSE makes them differ. Per-open state is in RawFile.
+// docs/device.md has the rules and where CUSE makes them differ. What there is of each opener is in
+// its RawFile.
 //
 // Ownership: borrows everything in RawNodeParts, which outlives the node and its open files.
 // Threads: any; see node.h. Nothing waits for the TPM on the calling thread but the command it
 // runs.
 #pragma once
 
-#include <atomic>
-#include <memory>
-
-#include "ctl/control/ioctl_control.h"
-#include "cuse/channel/node.h"
 #include "cuse/nodes/control_access.h"
-#include "engine/base/alarm_clock.h"
-#include "engine/base/mutex.h"
-#include "engine/base/strand.h"
-#include "engine/tpm/virtual_tpm.h"
+#include "cuse/nodes/opener_slot.h"
+#include "cuse/nodes/raw_file.h"
 
 namespace vtpm {
-
-// How long an unread response is kept, as in the kernel's driver.
-inline constexpr std::chrono::seconds kResponseTimeout{120};
-
-// Whether the raw node's opener is the TPM's power switch: on (not started) with open, off in order
-// with close.
-enum class PowerSwitch { independent, at_open };
 
 struct RawNodeParts {
   VirtualTpm& tpm;
@@ -39,27 +26,23 @@ struct RawNodeParts {
 
 class RawNode final : public Node {
  public:
-  explicit RawNode(RawNodeParts parts) : parts_(parts) {}
+  explicit RawNode(RawNodeParts parts)
+      : file_parts_{parts.tpm, parts.queue, parts.control, parts.clock, parts.power},
+        access_(parts.access) {}
 
   // EACCES for an opener that may not write, who takes neither the slot nor the power switch; EBUSY
   // while somebody has it open.
   void open(const Opener& opener, OpenReply reply) override;
 
-  [[nodiscard]] bool in_use() const { return taken_; }
+  [[nodiscard]] bool in_use() const { return slot_.taken(); }
   // The process that opened it last: the one that has it open while it is in use. Number 0: none
   // has.
-  [[nodiscard]] RawNodeOpener opener() const {
-    MutexLock lock(mutex_);
-    return opener_;
-  }
+  [[nodiscard]] RawNodeOpener opener() const { return slot_.opener(); }
 
  private:
-  friend class RawFile;
-
-  RawNodeParts parts_;
-  std::atomic<bool> taken_ = false;
-  mutable Mutex mutex_;
-  RawNodeOpener opener_ VTPM_GUARDED_BY(mutex_);
+  const RawFileParts file_parts_;
+  const ControlAccess access_;
+  OpenerSlot slot_;
 };
 
 }  // namespace vtpm

@@ -67,14 +67,15 @@ class WiredTpm final : private Surroundings {
 
   std::unique_ptr<CuseSession> serve(WireKernel& wire, const char* name, Node& served) {
     wire.send_init();
-    auto started = CuseSession::start(wire.take_channel(), {name, 0, 0}, served);
+    auto channel = CreatedChannel::create(wire.take_channel(), {name, 0, 0});
+    auto started = std::make_unique<CuseSession>(std::move(*channel), served);
     bool raw = &wire == &kernel;
-    (*started)->serve([this, raw] {
+    started->serve([this, raw] {
       if (raw) {
         channel_ended.set_value();
       }
     });
-    return std::move(*started);
+    return started;
   }
 };
 

@@ -61,15 +61,10 @@ TEST(SessionStart, StoppedAtOnceManyTimes_EndsEveryTime) {
 }
 
 TEST(SessionStart, ChannelThatEndsBeforeTheHandshake_IsAnError) {
-  MemoryStore store;
-  FakeEngine engine(store);
-  WiredTpm other(engine, store);
-  RawNode node({other.tpm, other.queue, other.control, other.clock});
   WireKernel kernel;
   FileDescriptor channel = kernel.take_channel();
   kernel.close_channel();
-  auto session = CuseSession::start(std::move(channel), {"vtpm0", 0, 0}, node);
-  EXPECT_FALSE(session);
+  EXPECT_FALSE(CreatedChannel::create(std::move(channel), {"vtpm0", 0, 0}));
 }
 
 }  // namespace
