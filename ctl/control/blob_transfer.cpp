@@ -6,7 +6,12 @@ namespace vtpm {
 
 BlobTransfer::State BlobTransfer::state() const {
   MutexLock lock(mutex_);
-  return state_;
+  return now_.state;
+}
+
+Transfer BlobTransfer::copy() const {
+  MutexLock lock(mutex_);
+  return {now_.state, now_.kind, now_.cut_short, now_.blob.copy(), now_.encrypted, now_.offset};
 }
 
 void BlobTransfer::abandon() {
@@ -16,69 +21,69 @@ void BlobTransfer::abandon() {
 
 void BlobTransfer::cut_short() {
   if (is_given_in_part()) {
-    cut_short_.insert(kind_);
+    now_.cut_short.insert(now_.kind);
   }
   forget();
 }
 
 bool BlobTransfer::lacks_a_rest() const {
   MutexLock lock(mutex_);
-  return is_given_in_part() || !cut_short_.empty();
+  return is_given_in_part() || !now_.cut_short.empty();
 }
 
 // One opened for write() without a byte is nothing: hypervisors give a blob that they lack that
 // way.
 bool BlobTransfer::is_given_in_part() const {
-  return (state_ == State::setting || state_ == State::writing) && !blob_.empty();
+  return (now_.state == State::setting || now_.state == State::writing) && !now_.blob.empty();
 }
 
 void BlobTransfer::start_over() {
   MutexLock lock(mutex_);
-  cut_short_.clear();
+  now_.cut_short.clear();
   forget();
 }
 
 void BlobTransfer::forget() {
-  blob_.wipe();
-  offset_ = 0;
-  state_ = State::idle;
+  now_.blob.wipe();
+  now_.offset = 0;
+  now_.state = State::idle;
 }
 
 void BlobTransfer::begin_get(BlobKind kind, StateBlob blob, bool encrypted) {
   MutexLock lock(mutex_);
   cut_short();
-  state_ = State::getting;
-  kind_ = kind;
-  blob_ = std::move(blob);
-  encrypted_ = encrypted;
+  now_.state = State::getting;
+  now_.kind = kind;
+  now_.blob = std::move(blob);
+  now_.encrypted = encrypted;
 }
 
 bool BlobTransfer::gives(BlobKind kind) const {
   MutexLock lock(mutex_);
-  return state_ == State::getting && kind_ == kind;
+  return now_.state == State::getting && now_.kind == kind;
 }
 
 std::optional<BlobTransfer::Piece> BlobTransfer::piece(BlobKind kind, size_t offset, size_t size) {
   MutexLock lock(mutex_);
-  if (state_ != State::getting || kind_ != kind) {
+  if (now_.state != State::getting || now_.kind != kind) {
     return std::nullopt;
   }
-  offset_ = std::min(offset, blob_.size());
-  auto from = blob_.view().subspan(offset_, std::min(size, blob_.size() - offset_));
-  Piece piece{Bytes(from.begin(), from.end()), blob_.size(), encrypted_};
-  offset_ += from.size();
-  if (offset_ == blob_.size()) {
+  now_.offset = std::min(offset, now_.blob.size());
+  auto from = now_.blob.view().subspan(now_.offset, std::min(size, now_.blob.size() - now_.offset));
+  Piece piece{WipedBytes(Bytes(from.begin(), from.end())), now_.blob.size(), now_.encrypted};
+  now_.offset += from.size();
+  if (now_.offset == now_.blob.size()) {
     forget();
   }
   return piece;
 }
 
-Bytes BlobTransfer::read(size_t size) {
+WipedBytes BlobTransfer::read(size_t size) {
   MutexLock lock(mutex_);
-  size_t left = blob_.size() - offset_;
-  auto from = blob_.view().subspan(offset_, std::min(size, left));
-  Bytes bytes(from.begin(), from.end());
-  offset_ += from.size();
+  size_t left = now_.blob.size() - now_.offset;
+  auto from = now_.blob.view().subspan(now_.offset, std::min(size, left));
+  WipedBytes bytes(Bytes(from.begin(), from.end()));
+  now_.offset += from.size();
   if (size > left) {
     forget();
   }
@@ -88,29 +93,29 @@ Bytes BlobTransfer::read(size_t size) {
 void BlobTransfer::begin_set(BlobKind kind, bool by_write) {
   MutexLock lock(mutex_);
   cut_short();
-  state_ = by_write ? State::writing : State::setting;
-  kind_ = kind;
+  now_.state = by_write ? State::writing : State::setting;
+  now_.kind = kind;
 }
 
 bool BlobTransfer::collects(BlobKind kind) const {
   MutexLock lock(mutex_);
-  return (state_ == State::setting || state_ == State::writing) && kind_ == kind;
+  return (now_.state == State::setting || now_.state == State::writing) && now_.kind == kind;
 }
 
 bool BlobTransfer::append(ByteView piece) {
   MutexLock lock(mutex_);
-  if (piece.size() > kLargestBlob - blob_.size()) {
+  if (piece.size() > kLargestBlob - now_.blob.size()) {
     forget();
     return false;
   }
-  blob_.append(piece);
+  now_.blob.append(piece);
   return true;
 }
 
 StateBlob BlobTransfer::finish_set() {
   MutexLock lock(mutex_);
-  StateBlob blob = std::move(blob_);
-  cut_short_.erase(kind_);
+  StateBlob blob = std::move(now_.blob);
+  now_.cut_short.erase(now_.kind);
   forget();
   return blob;
 }

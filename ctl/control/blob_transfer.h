@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "ctl/control/state_blob.h"
 #include "engine/base/bytes.h"
@@ -20,22 +21,38 @@
 
 namespace vtpm {
 
+enum class TransferState {
+  idle,     // read() and write() are commands and responses
+  getting,  // read() goes on with the blob
+  setting,  // pieces by ioctl are being collected
+  writing,  // write() goes on with the blob
+};
+
+// What a transfer is at one moment, as a plain value.
+struct Transfer {
+  TransferState state = TransferState::idle;
+  BlobKind kind = BlobKind::permanent;  // of the blob; of the last one when idle
+  std::set<BlobKind> cut_short;
+  StateBlob blob;
+  bool encrypted = false;  // with the file key
+  size_t offset = 0;       // of the next read()
+  friend bool operator==(const Transfer&, const Transfer&) = default;
+};
+
 class BlobTransfer {
  public:
   BlobTransfer() = default;
+  // That goes on with what another one was.
+  explicit BlobTransfer(Transfer transfer) : now_(std::move(transfer)) {}
   BlobTransfer(const BlobTransfer&) = delete;
   BlobTransfer& operator=(const BlobTransfer&) = delete;
 
   // Several times what a TPM has.
   static constexpr size_t kLargestBlob = size_t{512} * 1024;
 
-  enum class State {
-    idle,     // read() and write() are commands and responses
-    getting,  // read() goes on with the blob
-    setting,  // pieces by ioctl are being collected
-    writing,  // write() goes on with the blob
-  };
+  using State = TransferState;
   [[nodiscard]] State state() const;
+  [[nodiscard]] Transfer copy() const;
   void abandon();
   // Whether a blob that was begun on this file is not whole: it is being given, or was cut short.
   [[nodiscard]] bool lacks_a_rest() const;
@@ -49,7 +66,7 @@ class BlobTransfer {
   // Whether a blob of that kind is under way.
   [[nodiscard]] bool gives(BlobKind kind) const;
   struct Piece {
-    Bytes bytes;
+    WipedBytes bytes;
     size_t total;    // of the whole blob
     bool encrypted;  // with the file key
   };
@@ -58,7 +75,7 @@ class BlobTransfer {
   // have ended it at any moment.
   std::optional<Piece> piece(BlobKind kind, size_t offset, size_t size);
   // The next bytes for read(). Asking for more than is left ends the transfer.
-  Bytes read(size_t size);
+  WipedBytes read(size_t size);
 
   // -- In --
 
@@ -77,12 +94,7 @@ class BlobTransfer {
   [[nodiscard]] bool is_given_in_part() const VTPM_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
-  State state_ VTPM_GUARDED_BY(mutex_) = State::idle;
-  BlobKind kind_ VTPM_GUARDED_BY(mutex_) = BlobKind::permanent;
-  std::set<BlobKind> cut_short_ VTPM_GUARDED_BY(mutex_);
-  StateBlob blob_ VTPM_GUARDED_BY(mutex_);
-  bool encrypted_ VTPM_GUARDED_BY(mutex_) = false;
-  size_t offset_ VTPM_GUARDED_BY(mutex_) = 0;  // of the next read()
+  Transfer now_ VTPM_GUARDED_BY(mutex_);
 };
 
 }  // namespace vtpm

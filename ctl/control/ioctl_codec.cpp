@@ -244,40 +244,42 @@ Result<Bytes> encode_state(ByteView in, ControlAnswer answer, BlobTransfer& tran
   if (auto* taken = std::get_if<requests::GetState::Answer>(&answer)) {
     transfer.begin_get(kind, std::move(taken->blob), taken->encrypted);
   }
-  vtpm_get_state structure{};
-  auto piece = transfer.piece(kind, request.offset, sizeof(structure.resp.data));
+  Wiped<vtpm_get_state> structure;
+  auto piece = transfer.piece(kind, request.offset, sizeof(structure->resp.data));
   if (!piece) {
     return refusal(VTPM_RESULT_RETRY, "another request has ended the transfer");
   }
   if (request.offset > piece->total) {
     return refusal(VTPM_RESULT_BAD_PARAMETER, "an offset behind the blob");
   }
-  structure.resp.state_flags = piece->encrypted ? VTPM_STATE_FLAG_ENCRYPTED : 0;
-  structure.resp.totlength = static_cast<uint32_t>(piece->total);
-  structure.resp.length = static_cast<uint32_t>(piece->bytes.size());
-  std::ranges::copy(piece->bytes, std::as_writable_bytes(std::span(structure.resp.data)).begin());
-  return bytes_of(structure);
+  structure->resp.state_flags = piece->encrypted ? VTPM_STATE_FLAG_ENCRYPTED : 0;
+  structure->resp.totlength = static_cast<uint32_t>(piece->total);
+  ByteView bytes = piece->bytes.get();
+  structure->resp.length = static_cast<uint32_t>(bytes.size());
+  std::ranges::copy(bytes, std::as_writable_bytes(std::span(structure->resp.data)).begin());
+  return bytes_of(*structure);
 }
 
 // Nothing while more comes.
 Decoded decode_set_state(ByteView in, BlobTransfer& transfer) {
-  auto structure = structure_in<vtpm_set_state>(in);
-  auto kind = kind_of(structure.req.type);
-  if (!kind || structure.req.length > sizeof(structure.req.data)) {
+  Wiped structure(structure_in<vtpm_set_state>(in));
+  const auto& request = (*structure).req;
+  auto kind = kind_of(request.type);
+  if (!kind || request.length > sizeof(request.data)) {
     transfer.abandon();
     return refusal(VTPM_RESULT_BAD_PARAMETER, "no such type or piece of a blob");
   }
   if (!transfer.collects(*kind)) {
-    bool by_write = structure.req.length == 0;
+    bool by_write = request.length == 0;
     transfer.begin_set(*kind, by_write);
     if (by_write) {
       return std::nullopt;
     }
   }
-  if (!transfer.append(std::as_bytes(std::span(structure.req.data)).first(structure.req.length))) {
+  if (!transfer.append(std::as_bytes(std::span(request.data)).first(request.length))) {
     return refusal(VTPM_RESULT_SIZE, "more than a blob may have");
   }
-  if (structure.req.length == sizeof(structure.req.data)) {
+  if (request.length == sizeof(request.data)) {
     return std::nullopt;
   }
   return requests::SetState{*kind, transfer.finish_set()};
@@ -379,14 +381,15 @@ Result<std::optional<ControlRequest>> IoctlExchange::request() {
   if (!carries_pieces(*ioctl_)) {
     transfer_->abandon();
   }
-  auto decoded = ioctl_->decode(in_, *transfer_);
+  auto decoded = ioctl_->decode(in_.get(), *transfer_);
   refused_by_codec_ = !decoded;
   return decoded;
 }
 
 Result<Bytes> IoctlExchange::response(Result<ControlAnswer> answer) {
-  auto encoded = std::move(answer).and_then(
-      [this](ControlAnswer&& value) { return ioctl_->encode(in_, std::move(value), *transfer_); });
+  auto encoded = std::move(answer).and_then([this](ControlAnswer&& value) {
+    return ioctl_->encode(in_.get(), std::move(value), *transfer_);
+  });
   if (encoded || encoded.error().tpm_result == 0) {
     return encoded;
   }

@@ -13,6 +13,7 @@
 #include "ctl/control/control_table.h"
 #include "engine/base/bytes.h"
 #include "engine/base/result.h"
+#include "engine/base/secret.h"
 
 namespace vtpm {
 
@@ -59,7 +60,7 @@ class IoctlExchange {
       : ioctl_(&ioctl), in_(std::move(in)), transfer_(std::move(transfer)) {}
 
   const IoctlRow* ioctl_;
-  Bytes in_;
+  WipedBytes in_;  // a piece of a state, perhaps
   std::shared_ptr<BlobTransfer> transfer_;
   bool refused_by_codec_ = false;  // which has ended the transfer then, if it was to end
 };

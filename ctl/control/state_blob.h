@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/base/bytes.h"
+#include "engine/base/secret.h"
 
 namespace vtpm {
 
@@ -14,20 +15,22 @@ class StateBlob {
  public:
   StateBlob() = default;
   StateBlob(Bytes bytes) : bytes_(std::move(bytes)) {}  // NOLINT: meant to convert
-  StateBlob(StateBlob&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-  StateBlob& operator=(StateBlob&& other) noexcept;
-  ~StateBlob() { wipe(); }
+  StateBlob(StateBlob&& other) noexcept = default;
+  StateBlob& operator=(StateBlob&& other) noexcept = default;
+  ~StateBlob() = default;
+  friend bool operator==(const StateBlob&, const StateBlob&) = default;
 
-  [[nodiscard]] ByteView view() const { return bytes_; }
-  [[nodiscard]] size_t size() const { return bytes_.size(); }
-  [[nodiscard]] bool empty() const { return bytes_.empty(); }
+  [[nodiscard]] ByteView view() const { return bytes_.get(); }
+  [[nodiscard]] size_t size() const { return bytes_.get().size(); }
+  [[nodiscard]] bool empty() const { return bytes_.get().empty(); }
+  [[nodiscard]] StateBlob copy() const { return {bytes_.get()}; }
 
-  void append(ByteView bytes);
+  void append(ByteView bytes) { bytes_.append(bytes); }
   // It is empty then.
-  void wipe();
+  void wipe() { bytes_.wipe(); }
 
  private:
-  Bytes bytes_;
+  WipedBytes bytes_;
 };
 
 }  // namespace vtpm

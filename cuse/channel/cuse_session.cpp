@@ -30,12 +30,23 @@ void make_interruptible() {
 }  // namespace
 
 CuseSession::CuseSession(std::unique_ptr<Channel> channel, Node& node)
-    : channel_(std::move(channel)) {
+    : channel_(std::move(channel)), node_(node) {
   channel_->serve({node, files_});
 }
 
 CuseSession::~CuseSession() {
   stop();
+}
+
+Result<void> CuseSession::restore_files(const SavedFiles& saved) {
+  for (const auto& [handle, file] : saved) {
+    auto restored = node_.restore(file.get());
+    if (!restored) {
+      return tl::unexpected(restored.error());
+    }
+    files_.keep_as(handle, std::move(*restored));
+  }
+  return {};
 }
 
 void CuseSession::serve(std::function<void()> on_channel_end) {

@@ -40,10 +40,18 @@ class CuseSession {
   // that inherits the channel. Idempotent.
   void stop();
 
+  // -- The open files, for a session that inherits the channel: save after stop(), restore before
+  // serve(). A response that waits to be read goes with its file. --
+  using SavedFiles = std::vector<OpenFiles::Saved>;
+  [[nodiscard]] SavedFiles save_files() const { return files_.save(); }
+  // Errors: those of Node::restore(); files that came before stay restored.
+  Result<void> restore_files(const SavedFiles& saved);
+
  private:
   void serve_requests(ReceiveBuffer& buffer);
 
   std::unique_ptr<Channel> channel_;
+  Node& node_;
   OpenFiles files_;  // they hold poll handles, which point into the channel
   std::function<void()> on_channel_end_;
   std::atomic<bool> stopping_ = false;

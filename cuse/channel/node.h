@@ -19,6 +19,8 @@
 #include "cuse/channel/opener_process.h"
 #include "cuse/channel/reply.h"
 #include "engine/base/bytes.h"
+#include "engine/base/result.h"
+#include "engine/base/secret.h"
 
 namespace vtpm {
 
@@ -59,6 +61,10 @@ class OpenFile {
   virtual void poll(PollRequest request, PollReply reply) = 0;
   virtual void ioctl(const IoctlRequest& request, IoctlReply reply) = 0;
   virtual void release(ReleaseReply reply) = 0;
+
+  // What the file is, for Node::restore() of the same program, here or in another process; without
+  // what is outstanding on it. Once no request on it is under way.
+  [[nodiscard]] virtual WipedBytes save() const = 0;
 };
 
 class Node {
@@ -69,6 +75,10 @@ class Node {
   virtual ~Node() = default;
 
   virtual void open(const Opener& opener, OpenReply reply) = 0;
+
+  // A file that goes on with what save() said. Errors: corrupt or unsupported when that is not what
+  // a file of this node says; busy when the node has no room for it.
+  virtual Result<std::shared_ptr<OpenFile>> restore(ByteView saved) = 0;
 };
 
 }  // namespace vtpm

@@ -4,9 +4,11 @@
 // while a file is used.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "cuse/channel/node.h"
 #include "engine/base/mutex.h"
@@ -35,6 +37,26 @@ class OpenFiles {
     MutexLock lock(mutex_);
     auto node = files_.extract(handle);
     return node ? std::move(node.mapped()) : nullptr;
+  }
+
+  // Each of them as it is, with its handle. Once no request on any is under way.
+  struct Saved {
+    uint64_t handle;
+    WipedBytes file;
+  };
+  [[nodiscard]] std::vector<Saved> save() const {
+    MutexLock lock(mutex_);
+    std::vector<Saved> saved;
+    for (const auto& [handle, file] : files_) {
+      saved.push_back({handle, file->save()});
+    }
+    return saved;
+  }
+  // Under the handle that the kernel knows it by. Before the first request.
+  void keep_as(uint64_t handle, std::shared_ptr<OpenFile> file) {
+    MutexLock lock(mutex_);
+    files_.insert_or_assign(handle, std::move(file));
+    next_handle_ = std::max(next_handle_, handle + 1);
   }
 
   void clear() {

@@ -44,7 +44,11 @@ void StorageRetry::run() {
     }
     due_ = false;  // a wake() during the attempt counts
     lock.unlock();
-    bool done = attempt_();
+    bool done = false;
+    try {
+      done = attempt_();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): no memory for it; there may be next time
+    }
     lock.lock();
     due_ = due_ || !done;
   }

@@ -3,6 +3,9 @@
 //   write(2) -> CUSE -> CuseSession -> RawFile -> Strand -> VirtualTpm -> LibtpmsEngine
 //   read(2)  -> CUSE -> CuseSession -> RawFile                                      |
 //                                                                              StateStore
+#include <exception>
+#include <new>
+
 #include "cuse/daemon/daemon.h"
 #include "engine/base/inherited.h"
 #include "engine/keys/crypto.h"
@@ -15,9 +18,7 @@ vtpm::Result<void> check(const vtpm::Options& options) {
       .and_then([&] { return vtpm::check_usage(options); });
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   vtpm::take_standard_descriptors();
   vtpm::ignore_host_configuration();
   auto parsed = vtpm::parse_options(argc, argv);
@@ -38,4 +39,19 @@ int main(int argc, char** argv) {
     return 1;
   }
   return 0;
+}
+
+}  // namespace
+
+// What is thrown has ended the TPM in order on its way here, if there was one.
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    vtpm::log::error(
+        "out of memory: vtpmd needs more than its limits allow (ulimit -v, MemoryMax= of a unit)");
+  } catch (const std::exception& thrown) {
+    vtpm::log::error(thrown.what());
+  }
+  return 1;
 }

@@ -36,7 +36,16 @@ void ControlNode::open(const Opener& opener, OpenReply reply) {
   bool looks = allowed || access_.lets_look(opener);
   Privilege privilege = looks ? Privilege::observer : Privilege::anyone;
   privilege = controls ? Privilege::control : privilege;
-  reply.opened(std::make_shared<ControlFile>(control_, privilege));
+  Peer peer{opener.pid, opener.uid, opener.gid, {}};
+  reply.opened(std::make_shared<ControlFile>(
+      control_, Opening{NodeKind::control, opener.may_write, privilege, std::move(peer)}));
+}
+
+Result<std::shared_ptr<OpenFile>> ControlNode::restore(ByteView saved) {
+  return read_open_file(saved, NodeKind::control).map([this](OpenFileState state) {
+    return std::make_shared<ControlFile>(control_, std::move(state.opening),
+                                         std::move(state.transfer));
+  });
 }
 
 }  // namespace vtpm

@@ -19,6 +19,7 @@ class ControlNode final : public Node {
   ControlNode(IoctlControl& control, ControlAccess access) : control_(control), access_(access) {}
 
   void open(const Opener& opener, OpenReply reply) override;
+  Result<std::shared_ptr<OpenFile>> restore(ByteView saved) override;
 
  private:
   IoctlControl& control_;

@@ -18,11 +18,11 @@ int errno_for(Errc code) {
   }
 }
 
-// A control request's answer as ioctl() has it.
+// A control request's answer as ioctl() has it; wiped, since it may be a piece of a state.
 struct IoctlAnswer {
-  void operator()(const Result<Bytes>& out) {
+  void operator()(Result<Bytes> out) {
     if (out) {
-      reply.result(*out);
+      reply.result(WipedBytes(std::move(*out)).get());
     } else {
       reply.error(errno_for(out.error().code));
     }
@@ -33,7 +33,15 @@ struct IoctlAnswer {
 }  // namespace
 
 void ControlledFile::ioctl(const IoctlRequest& request, IoctlReply reply) {
-  control_.handle(request.number, request.in, privilege_, transfer_, IoctlAnswer{std::move(reply)});
+  control_.handle(request.number, request.in, opening_.privilege, transfer_,
+                  IoctlAnswer{std::move(reply)});
+}
+
+OpenFileState ControlledFile::state() const {
+  OpenFileState state;
+  state.opening = opening_;
+  state.transfer = transfer_->copy();
+  return state;
 }
 
 bool ControlledFile::read_blob(size_t size, ReadReply& reply) {
@@ -41,7 +49,7 @@ bool ControlledFile::read_blob(size_t size, ReadReply& reply) {
     case BlobTransfer::State::idle:
       return false;
     case BlobTransfer::State::getting:
-      reply.data(transfer_->read(size));
+      reply.data(transfer_->read(size).get());
       return true;
     case BlobTransfer::State::setting:
     case BlobTransfer::State::writing:

@@ -5,18 +5,25 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "ctl/control/ioctl_control.h"
 #include "cuse/channel/node.h"
+#include "cuse/nodes/open_file_state.h"
 
 namespace vtpm {
 
 class ControlledFile : public OpenFile {
  public:
-  ControlledFile(IoctlControl& control, Privilege privilege)
-      : control_(control), privilege_(privilege) {}
+  ControlledFile(IoctlControl& control, Opening opening, Transfer transfer = {})
+      : control_(control),
+        opening_(std::move(opening)),
+        transfer_(std::make_shared<BlobTransfer>(std::move(transfer))) {}
 
   void ioctl(const IoctlRequest& request, IoctlReply reply) override;
+
+  [[nodiscard]] WipedBytes save() const final { return write_open_file(state()); }
+  [[nodiscard]] virtual OpenFileState state() const;
 
  protected:
   // True when the request belonged to a blob's transfer and was answered: with its bytes, or with
@@ -26,8 +33,8 @@ class ControlledFile : public OpenFile {
 
  private:
   IoctlControl& control_;
-  const Privilege privilege_;
-  const std::shared_ptr<BlobTransfer> transfer_ = std::make_shared<BlobTransfer>();
+  const Opening opening_;
+  const std::shared_ptr<BlobTransfer> transfer_;
 };
 
 }  // namespace vtpm

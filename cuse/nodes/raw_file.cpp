@@ -125,6 +125,7 @@ void RawFile::read_in_turn(size_t size, ReadReply& reply) {
     }
   }
   reply.data(data);
+  wipe(data);
 }
 
 void RawFile::write(ByteView data, bool nonblocking, WriteReply reply) {
@@ -198,7 +199,8 @@ void RawFile::end_command(Bytes response) noexcept {
   outstanding_.running = false;
   if (!response.empty()) {
     response_.put(std::move(response));
-    arm_timeout();
+    expiry_ = parts_.clock.now() + kResponseTimeout;
+    set_timeout();
   }
   wake_pollers();
 }
@@ -278,8 +280,7 @@ void RawFile::wake_pollers() {
 
 // One alarm per file is enough: when it comes too early for the present response it is set again.
 // Without memory for one the response is kept for longer: until the next one has its alarm.
-void RawFile::arm_timeout() noexcept {
-  expiry_ = parts_.clock.now() + kResponseTimeout;
+void RawFile::set_timeout() noexcept {
   if (outstanding_.alarm) {
     return;
   }
@@ -297,6 +298,13 @@ void RawFile::set_alarm() {
   });
 }
 
+void RawFile::resume_timeout() {
+  MutexLock lock(mutex_);
+  if (response_.pending()) {
+    set_timeout();
+  }
+}
+
 void RawFile::expire() {
   MutexLock lock(mutex_);
   outstanding_.alarm.reset();
@@ -309,6 +317,17 @@ void RawFile::expire() {
   }
   response_.discard();
   wake_pollers();
+}
+
+OpenFileState RawFile::state() const {
+  OpenFileState state = ControlledFile::state();
+  MutexLock lock(mutex_);
+  state.response = response_.copy();
+  if (response_.pending()) {
+    state.response_left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(expiry_ - parts_.clock.now());
+  }
+  return state;
 }
 
 void RawFile::release(ReleaseReply reply) {

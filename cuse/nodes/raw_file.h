@@ -49,13 +49,21 @@ struct RawFileParts {
 class RawFile final : public ControlledFile, public std::enable_shared_from_this<RawFile> {
  public:
   // Closing it gives `hold` back for the next opener, and may be the power switch.
-  RawFile(const RawFileParts& parts, OpenerSlot::Hold hold, Privilege privilege)
-      : ControlledFile(parts.control, privilege), parts_(parts), hold_(std::move(hold)) {}
+  RawFile(const RawFileParts& parts, OpenerSlot::Hold hold, OpenFileState state)
+      : ControlledFile(parts.control, std::move(state.opening), std::move(state.transfer)),
+        parts_(parts),
+        hold_(std::move(hold)),
+        response_(std::move(state.response)),
+        expiry_(parts.clock.now() + state.response_left) {}
+  // For one that was made with a response; once.
+  void resume_timeout();
 
   void read(size_t size, ReadReply reply) override;
   void write(ByteView data, bool nonblocking, WriteReply reply) override;
   void poll(PollRequest request, PollReply reply) override;
   void release(ReleaseReply reply) override;
+
+  [[nodiscard]] OpenFileState state() const override;
 
  private:
   struct RunningCommand;
@@ -73,7 +81,7 @@ class RawFile final : public ControlledFile, public std::enable_shared_from_this
   };
   using Parked = std::variant<ParkedRead, ParkedWrite>;
 
-  // All that is under way on the file, and belongs to this process.
+  // All that is under way on the file, and ends with this process.
   struct Outstanding {
     bool running = false;   // a command of this file
     bool going_on = false;  // requests that waited go on at this moment
@@ -100,7 +108,7 @@ class RawFile final : public ControlledFile, public std::enable_shared_from_this
   void close(ReleaseReply reply);
   void free_slot() noexcept;
   void expire();
-  void arm_timeout() noexcept VTPM_REQUIRES(mutex_);
+  void set_timeout() noexcept VTPM_REQUIRES(mutex_);
   void set_alarm() VTPM_REQUIRES(mutex_);
   void wake_pollers() VTPM_REQUIRES(mutex_);
   [[nodiscard]] unsigned poll_mask() const VTPM_REQUIRES(mutex_);
@@ -108,7 +116,7 @@ class RawFile final : public ControlledFile, public std::enable_shared_from_this
   const RawFileParts parts_;
   std::optional<OpenerSlot::Hold> hold_;  // until release
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   ResponseBuffer response_ VTPM_GUARDED_BY(mutex_);
   AlarmClock::Time expiry_ VTPM_GUARDED_BY(mutex_);  // of the response
   Outstanding outstanding_ VTPM_GUARDED_BY(mutex_);

@@ -15,10 +15,15 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
     return;
   }
   OpenerProcess process = opener.process();
-  slot_.note_opener({process.number, std::move(process.name)});
+  slot_.note_opener({process.number, process.name});
   bool controls = access_.on_raw_node && access_.allows(opener);
   Privilege privilege = controls ? Privilege::control : Privilege::raw_user;
-  auto file = std::make_shared<RawFile>(file_parts_, std::move(*hold), privilege);
+  OpenFileState state;
+  state.opening = {NodeKind::raw,
+                   opener.may_write,
+                   privilege,
+                   {process.number, opener.uid, opener.gid, std::move(process.name)}};
+  auto file = std::make_shared<RawFile>(file_parts_, std::move(*hold), std::move(state));
   if (file_parts_.power == PowerSwitch::independent) {
     reply.opened(std::move(file));
     return;
@@ -29,6 +34,21 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
     static_cast<void>(file_parts_.tpm.power_on());
     now.opened(std::move(file));
   });
+}
+
+Result<std::shared_ptr<OpenFile>> RawNode::restore(ByteView saved) {
+  auto state = read_open_file(saved, NodeKind::raw);
+  if (!state) {
+    return tl::unexpected(state.error());
+  }
+  auto hold = slot_.take();
+  if (!hold) {
+    return failure(Errc::busy, "somebody has the raw node open already");
+  }
+  slot_.note_opener({state->opening.peer.process, state->opening.peer.name});
+  auto file = std::make_shared<RawFile>(file_parts_, std::move(*hold), std::move(*state));
+  file->resume_timeout();
+  return file;
 }
 
 }  // namespace vtpm

@@ -33,6 +33,7 @@ class RawNode final : public Node {
   // EACCES for an opener that may not write, who takes neither the slot nor the power switch; EBUSY
   // while somebody has it open.
   void open(const Opener& opener, OpenReply reply) override;
+  Result<std::shared_ptr<OpenFile>> restore(ByteView saved) override;
 
   [[nodiscard]] bool in_use() const { return slot_.taken(); }
   // The process that opened it last: the one that has it open while it is in use. Number 0: none

@@ -1,19 +1,23 @@
 #include "cuse/nodes/response_buffer.h"
 
-#include <string.h>  // NOLINT: explicit_bzero
-
 #include <algorithm>
 
-namespace vtpm {
-namespace {
+#include "engine/base/secret.h"
 
-void wipe(std::span<std::byte> bytes) {
-  if (!bytes.empty()) {  // an empty span may have a null pointer, which explicit_bzero must not get
-    explicit_bzero(bytes.data(), bytes.size());
-  }
+namespace vtpm {
+ResponseBuffer::ResponseBuffer(size_t offset, ByteView rest)
+    : response_(offset + rest.size()), offset_(offset) {
+  std::ranges::copy(rest, response_.begin() + static_cast<std::ptrdiff_t>(offset));
 }
 
-}  // namespace
+ResponseBuffer& ResponseBuffer::operator=(ResponseBuffer&& other) noexcept {
+  if (this != &other) {
+    discard();
+    response_ = std::exchange(other.response_, {});
+    offset_ = std::exchange(other.offset_, 0);
+  }
+  return *this;
+}
 
 void ResponseBuffer::put(Bytes response) {
   discard();

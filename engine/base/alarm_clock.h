@@ -1,6 +1,7 @@
 // Time, and being called back at a time; injectable, so that tests move it by hand.
 //
 // Threads: any. Callbacks come on the clock's own thread, one at a time, with no lock held.
+// Errors: what a callback throws ends that callback and no other.
 #pragma once
 
 #include <chrono>

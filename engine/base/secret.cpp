@@ -10,6 +10,12 @@
 
 namespace vtpm {
 
+void wipe(std::span<std::byte> bytes) {
+  if (!bytes.empty()) {  // an empty span may have a null pointer, which explicit_bzero must not get
+    explicit_bzero(bytes.data(), bytes.size());
+  }
+}
+
 void keep_out_of_dumps() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   rlimit none{0, 0};
@@ -51,7 +57,7 @@ void Secret::wipe() {
 WipedBytes& WipedBytes::operator=(WipedBytes&& other) noexcept {
   if (this != &other) {
     wipe();
-    bytes_ = std::move(other.bytes_);
+    bytes_ = std::exchange(other.bytes_, {});
   }
   return *this;
 }
@@ -60,10 +66,20 @@ WipedBytes::~WipedBytes() {
   wipe();
 }
 
-void WipedBytes::wipe() {
-  if (!bytes_.empty()) {
-    explicit_bzero(bytes_.data(), bytes_.size());
+void WipedBytes::append(ByteView bytes) {
+  size_t needed = bytes_.size() + bytes.size();
+  if (needed > bytes_.capacity()) {
+    WipedBytes larger;
+    larger.bytes_.reserve(std::max(needed, 2 * bytes_.capacity()));
+    larger.bytes_.insert(larger.bytes_.end(), bytes_.begin(), bytes_.end());
+    *this = std::move(larger);
   }
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+}
+
+void WipedBytes::wipe() {
+  vtpm::wipe(bytes_);
+  bytes_.clear();
 }
 
 }  // namespace vtpm

@@ -1,8 +1,9 @@
-// Bytes that must not outlive their use: keys and passphrases (Secret), state blobs (WipedBytes).
+// Bytes that must not outlive their use: keys and passphrases (Secret), state blobs (WipedBytes),
+// and structures with pieces of such (Wiped). docs/security.md says what is wiped and what is not.
 //
-// Ownership: both own their memory, which is wiped when they are destroyed or assigned to.
+// Ownership: all own their memory, which is wiped when they are destroyed or assigned to.
 //
-// They are two types because a Secret's memory is kept out of swap, where the system's limits
+// Secret is a type of its own because its memory is kept out of swap, where the system's limits
 // allow, and its pages stay so. That is little memory, often 64 KiB: state blobs, which are larger
 // than that and come with every change, would take it from the keys. Blobs are also Bytes to
 // stores and engines, which a Secret cannot become without leaving a copy.
@@ -16,6 +17,26 @@
 #include "engine/base/bytes.h"
 
 namespace vtpm {
+
+// For whatever no type of this file owns.
+void wipe(std::span<std::byte> bytes);
+
+// A plain structure that has such bytes in it for a while.
+template <class Structure>
+class Wiped {
+ public:
+  Wiped() = default;
+  explicit Wiped(const Structure& structure) : structure_(structure) {}
+  Wiped(const Wiped&) = delete;
+  Wiped& operator=(const Wiped&) = delete;
+  ~Wiped() { wipe(std::as_writable_bytes(std::span(&structure_, 1))); }
+
+  Structure* operator->() { return &structure_; }
+  const Structure& operator*() const { return structure_; }
+
+ private:
+  Structure structure_{};
+};
 
 // From now on no core dump of this process is written, and no process of the same user may trace
 // it: keys are in its memory. Threads: before the first one.
@@ -54,10 +75,14 @@ class WipedBytes {
   ~WipedBytes();
 
   [[nodiscard]] const Bytes& get() const { return bytes_; }
+  friend bool operator==(const WipedBytes&, const WipedBytes&) = default;
 
- private:
+  // What it grows out of is wiped as well.
+  void append(ByteView bytes);
+  // It is empty then.
   void wipe();
 
+ private:
   Bytes bytes_;
 };
 

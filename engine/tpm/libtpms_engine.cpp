@@ -643,22 +643,23 @@ TPM_RESULT nvram_init() {
 TPM_RESULT nvram_load(unsigned char** data, uint32_t* length, uint32_t /*tpm_number*/,
                       const char* name) {
   return guarded([&](Adapter& adapter) -> TPM_RESULT {
-    auto blob = adapter.load(name);
+    auto blob = adapter.load(name).map([](Bytes bytes) { return WipedBytes(std::move(bytes)); });
     if (!blob) {
       // "Not there" has to be TPM_RETRY; anything else is fatal to libtpms.
       return blob.error().code == Errc::not_found ? TPM_RETRY : TPM_FAIL;
     }
-    if (blob->empty()) {
+    ByteView bytes = blob->get();
+    if (bytes.empty()) {
       return TPM_FAIL;
     }
     // libtpms frees it. Not TPM_Malloc: that refuses more than 128 KiB, which a full NV exceeds.
-    auto* copy = static_cast<unsigned char*>(std::malloc(blob->size()));  // NOLINT
+    auto* copy = static_cast<unsigned char*>(std::malloc(bytes.size()));  // NOLINT
     if (copy == nullptr) {
       return TPM_SIZE;
     }
-    std::memcpy(copy, blob->data(), blob->size());
+    std::memcpy(copy, bytes.data(), bytes.size());
     *data = copy;
-    *length = static_cast<uint32_t>(blob->size());
+    *length = static_cast<uint32_t>(bytes.size());
     return TPM_SUCCESS;
   });
 }

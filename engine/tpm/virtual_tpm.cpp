@@ -75,10 +75,16 @@ Bytes VirtualTpm::execute(Pending pending, ByteView bytes, std::optional<Localit
   MutexLock lock(mutex_);
   Command command(bytes);
   runs_long_ = is_long_running(version(), command.code());
-  Bytes response = gate_.transmit(command, accepted_.begin(std::move(pending), locality));
-  accepted_.end();
-  runs_long_ = false;
-  return response;
+  Ticket ticket = accepted_.begin(std::move(pending), locality);
+  struct CommandEnd {  // also by an exception
+    AcceptedCommands& accepted;
+    std::atomic<bool>& runs_long;
+    ~CommandEnd() {
+      accepted.end();
+      runs_long = false;
+    }
+  } end{accepted_, runs_long_};
+  return gate_.transmit(command, ticket);
 }
 
 std::optional<LockoutState> VirtualTpm::lockout() {

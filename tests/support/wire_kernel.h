@@ -57,6 +57,11 @@ class WireKernel {
   // Any opcode with any body: for hostile requests.
   Unique send_raw(uint32_t opcode, ByteView body, Caller caller = {});
 
+  // The number of the next request. One that is sent again, since its server is gone, has
+  // kResent in it.
+  static constexpr Unique kResent = Unique{1} << 63;
+  void number_from(Unique next) { next_unique_ = next; }
+
   // The reply to that request; fails the test when there is none within ten seconds.
   WireReply wait(Unique request);
   // Whether the reply is here already, without waiting for it.

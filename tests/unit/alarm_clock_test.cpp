@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <new>
 #include <vector>
 
 namespace vtpm {
@@ -45,6 +46,16 @@ TEST(RealAlarmClock, EarlierAlarmWhileALaterOneIsWaitedFor_Comes) {
   RealAlarmClock clock;
   clock.call_at(clock.now() + hours(24), [] {});
 
+  clock.call_at(clock.now(), [&] { called.set_value(); });
+
+  called.get_future().get();
+}
+
+TEST(RealAlarmClock, CallbackThatThrows_EndsNoOther) {
+  std::promise<void> called;
+  RealAlarmClock clock;
+
+  clock.call_at(clock.now() - hours(1), [] { throw std::bad_alloc(); });
   clock.call_at(clock.now(), [&] { called.set_value(); });
 
   called.get_future().get();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <new>
 
 namespace vtpm {
 namespace {
@@ -30,6 +31,25 @@ TEST(StorageRetry, Woken_AttemptsUntilOneIsTheLast) {
   EXPECT_EQ(done.get_future().get(), 3);
   retry.stop();
   EXPECT_EQ(attempts, 3);
+}
+
+TEST(StorageRetry, AttemptThatRunsOutOfMemory_IsMadeAgain) {
+  std::promise<void> again;
+  int attempts = 0;
+  StorageRetry retry;
+  retry.start(
+      [&] {
+        if (++attempts == 1) {
+          throw std::bad_alloc();
+        }
+        again.set_value();
+        return true;
+      },
+      kSoon);
+
+  retry.wake();
+
+  again.get_future().get();
 }
 
 TEST(StorageRetry, WokenBehindTheLastAttempt_AttemptsAgain) {

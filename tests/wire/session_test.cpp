@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tests/support/failing_memory.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/wired_tpm.h"
@@ -47,6 +48,31 @@ TEST_F(SessionTest, Ioctl_ThatNobodyKnows_IsNoTty) {
 
 TEST_F(SessionTest, OneMoreHandshake_IsRefusedAndHarmsNothing) {
   EXPECT_NE(kernel.wait(kernel.send_raw(CUSE_INIT, Bytes(16))).error, 0);
+  EXPECT_EQ(kernel.open().error, 0);
+}
+
+// Through libfuse, which no exception may unwind.
+TEST_F(SessionTest, MemoryThatRunsOutInARequest_FailsThatRequestAlone) {
+  uint64_t file = kernel.open_file();
+  for (size_t spared = 0; spared < 30; ++spared) {
+    SCOPED_TRACE(spared);
+    FailingMemory memory(FailingMemory::On::other_threads, FailingMemory::For::for_ever, spared);
+    int error = kernel.write(file, get_random(4)).error;
+    memory.end();
+
+    EXPECT_TRUE(error == 0 || error == ENOMEM) << error;
+    kernel.read(file);
+    EXPECT_EQ(kernel.write(file, get_random(4)).error, 0);
+    EXPECT_FALSE(kernel.read(file).body.empty());
+  }
+}
+
+TEST_F(SessionTest, MemoryThatRunsOutInAnOpen_FailsItAndLeavesTheNodeFree) {
+  FailingMemory memory(FailingMemory::On::other_threads, FailingMemory::For::for_ever, 0);
+  int error = kernel.open().error;
+  memory.end();
+
+  EXPECT_EQ(error, ENOMEM);
   EXPECT_EQ(kernel.open().error, 0);
 }
 

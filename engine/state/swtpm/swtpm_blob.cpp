@@ -60,6 +60,12 @@ tl::unexpected<Error> damaged(const std::string& what,
   return failure(Errc::corrupt, "damaged state: " + what, tpm_result);
 }
 
+// What is on its way between two layers is the TPM's state in the clear.
+WipedBytes wiped(Bytes bytes) {
+  return WipedBytes(std::move(bytes));
+}
+
+// The elements are copied once, into memory of the right size.
 Bytes with_header(unsigned flags, ByteView elements) {
   return BigEndianWriter()
       .u8(kVersion)
@@ -182,7 +188,8 @@ Result<Bytes> encrypted_elements(const Layer& layer, ByteView data, const SwtpmK
   if (!iv) {
     return iv;
   }
-  auto text = aes_cbc_encrypt(key.view(), ByteView(*iv).first(kAesBlock), padded(data, key.size()));
+  auto text = aes_cbc_encrypt(key.view(), ByteView(*iv).first(kAesBlock),
+                              wiped(padded(data, key.size())).get());
   if (!text) {
     return text;
   }
@@ -227,16 +234,16 @@ Result<Bytes> decrypted_version1(const Layer& layer, ByteView text, const SwtpmK
   if (!decrypted) {
     return decrypted;
   }
-  auto plain = unpadded(std::move(*decrypted), key.size());
-  if (!plain || plain->size() < kSha256Size) {
+  auto plain = unpadded(std::move(*decrypted), key.size()).map(wiped);
+  if (!plain || plain->get().size() < kSha256Size) {
     return wrong_key(layer);
   }
-  ByteView data = ByteView(*plain).subspan(kSha256Size);
+  ByteView data = ByteView(plain->get()).subspan(kSha256Size);
   auto digest = sha256(data);
   if (!digest) {
     return digest;
   }
-  if (!equal_in_constant_time(*digest, ByteView(*plain).first(kSha256Size))) {
+  if (!equal_in_constant_time(*digest, ByteView(plain->get()).first(kSha256Size))) {
     return wrong_key(layer);
   }
   return Bytes(data.begin(), data.end());
@@ -273,7 +280,7 @@ Result<Bytes> migration_content(const Envelope& envelope, const SwtpmKey* key) {
 
 Result<Bytes> wrap_swtpm_blob(ByteView data, const SwtpmKey* key) {
   if (key == nullptr) {
-    return with_header(0, element(tag::kData, data));
+    return with_header(0, wiped(element(tag::kData, data)).get());
   }
   auto elements = encrypted_elements(kFileLayer, data, *key);
   return elements ? with_header(flags_for(kFileLayer, *key), *elements) : elements;
@@ -304,16 +311,17 @@ Result<Bytes> unwrap_swtpm_blob(ByteView blob, const SwtpmKey* key) {
 
 Result<Bytes> wrap_migration_blob(ByteView data, const SwtpmKey* migration_key,
                                   const SwtpmKey* file_key) {
-  auto inner = file_key == nullptr ? Result<Bytes>(element(tag::kData, data))
-                                   : encrypted_elements(kFileLayer, data, *file_key);
+  auto inner = (file_key == nullptr ? Result<Bytes>(element(tag::kData, data))
+                                    : encrypted_elements(kFileLayer, data, *file_key))
+                   .map(wiped);
   if (!inner) {
-    return inner;
+    return tl::unexpected(inner.error());
   }
   unsigned flags = flag::kMigrationData | (file_key ? flags_for(kFileLayer, *file_key) : 0U);
   if (migration_key == nullptr) {
-    return with_header(flags, element(tag::kMigrationData, *inner));
+    return with_header(flags, wiped(element(tag::kMigrationData, inner->get())).get());
   }
-  auto elements = encrypted_elements(kMigrationLayer, *inner, *migration_key);
+  auto elements = encrypted_elements(kMigrationLayer, inner->get(), *migration_key);
   return elements ? with_header(flags | flags_for(kMigrationLayer, *migration_key), *elements)
                   : elements;
 }
@@ -324,13 +332,13 @@ Result<Bytes> unwrap_migration_blob(ByteView blob, const SwtpmKey* migration_key
   if (!envelope) {
     return tl::unexpected(envelope.error());
   }
-  auto content = migration_content(*envelope, migration_key);
+  auto content = migration_content(*envelope, migration_key).map(wiped);
   if (!content) {
-    return content;
+    return tl::unexpected(content.error());
   }
   return (envelope->flags & flag::kFileKey) == 0
-             ? plain(*envelope, *content, tag::kData)
-             : decrypted(kFileLayer, *envelope, *content, file_key);
+             ? plain(*envelope, content->get(), tag::kData)
+             : decrypted(kFileLayer, *envelope, content->get(), file_key);
 }
 
 }  // namespace vtpm
