@@ -14,7 +14,7 @@
 #include <memory>
 #include <string>
 
-#include "cuse/channel/node.h"
+#include "ctl/door/node.h"
 #include "cuse/channel/open_files.h"
 #include "engine/base/file_descriptor.h"
 #include "engine/base/result.h"

@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "ctl/door/node.h"
 #include "cuse/channel/channel.h"
-#include "cuse/channel/node.h"
 #include "cuse/channel/open_files.h"
 
 namespace vtpm {

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "cuse/channel/node.h"
+#include "ctl/door/node.h"
 #include "engine/base/mutex.h"
 
 namespace vtpm {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "cuse/channel/node.h"
+#include "ctl/door/node.h"
 #include "cuse/nodes/host_root.h"
 
 namespace vtpm {

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "ctl/control/ioctl_control.h"
-#include "cuse/channel/node.h"
+#include "ctl/door/node.h"
 #include "cuse/nodes/control_access.h"
 
 namespace vtpm {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "ctl/control/ioctl_control.h"
-#include "cuse/channel/node.h"
+#include "ctl/door/node.h"
 #include "cuse/nodes/open_file_state.h"
 
 namespace vtpm {

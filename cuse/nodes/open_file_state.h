@@ -14,7 +14,7 @@
 
 #include "ctl/control/blob_transfer.h"
 #include "ctl/control/privilege.h"
-#include "cuse/channel/node.h"
+#include "ctl/door/node.h"
 #include "cuse/nodes/response_buffer.h"
 #include "engine/base/bytes.h"
 #include "engine/base/result.h"

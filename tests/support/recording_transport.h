@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "cuse/channel/node.h"
+#include "ctl/door/node.h"
 
 namespace vtpm {
 

@@ -1,4 +1,4 @@
-#include "cuse/channel/opener_process.h"
+#include "ctl/door/opener_process.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "cuse/channel/reply.h"
+#include "ctl/door/reply.h"
 
 #include <cerrno>
 #include <exception>

@@ -1,5 +1,5 @@
 // What a device node is to the rest of the daemon: something that opens, and open files that read,
-// write, poll, take ioctls and close. CuseSession turns the kernel's requests into these calls.
+// write, poll, take ioctls and close. A transport turns its requests into these calls.
 //
 // Replies: every request comes with one (reply.h). Threads: the kernel locks nothing, so requests
 // on one open file may arrive in parallel. release() comes when no other request on that file is
@@ -16,8 +16,8 @@
 #include <memory>
 #include <vector>
 
-#include "cuse/channel/opener_process.h"
-#include "cuse/channel/reply.h"
+#include "ctl/door/opener_process.h"
+#include "ctl/door/reply.h"
 #include "engine/base/bytes.h"
 #include "engine/base/result.h"
 #include "engine/base/secret.h"
