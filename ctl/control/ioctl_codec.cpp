@@ -127,8 +127,9 @@ void encode(const requests::SetBufferSize::Answer& answer, vtpm_buffersize& stru
 
 void encode(const requests::Execute::Answer& answer, vtpm_execute& structure) {
   structure.resp.length = static_cast<uint32_t>(answer.response.size());
-  std::memcpy(structure.resp.data, answer.response.data(),
-              std::min(answer.response.size(), sizeof(structure.resp.data)));
+  auto fits = ByteView(answer.response)
+                  .first(std::min(answer.response.size(), sizeof(structure.resp.data)));
+  std::ranges::copy(fits, std::as_writable_bytes(std::span(structure.resp.data)).begin());
 }
 
 uint32_t number_of(Phase phase) {

@@ -1,6 +1,7 @@
 #include "cuse/nodes/open_file_state.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -61,27 +62,27 @@ std::optional<Enum> value_of(const Numbered<Enum> (&rows)[kSize], uint8_t number
 constexpr uint8_t kMayWrite = 1;
 constexpr uint8_t kEncrypted = 1;
 
-// Bit 0 is the kind with the number 1.
-uint8_t bit_of(const Numbered<BlobKind>& row) {
-  return static_cast<uint8_t>(1U << (row.number - 1U));
-}
-
+// A bit for each kind, in the order of the rows.
 uint8_t bits_of(const std::set<BlobKind>& kinds) {
-  uint8_t bits = 0;
-  for (BlobKind kind : kinds) {
-    bits |= bit_of(row_of(kBlobs, kind));
+  unsigned bits = 0;
+  unsigned bit = 1;
+  for (const auto& row : kBlobs) {
+    bits |= kinds.contains(row.value) ? bit : 0;
+    bit <<= 1U;
   }
-  return bits;
+  return static_cast<uint8_t>(bits);
 }
 
 std::optional<std::set<BlobKind>> kinds_of(uint8_t bits) {
   std::set<BlobKind> kinds;
+  unsigned rest = bits;
   for (const auto& row : kBlobs) {
-    if ((bits & bit_of(row)) != 0) {
+    if ((rest & 1U) != 0) {
       kinds.insert(row.value);
     }
+    rest >>= 1U;
   }
-  return bits_of(kinds) == bits ? std::optional(std::move(kinds)) : std::nullopt;
+  return rest == 0 ? std::optional(std::move(kinds)) : std::nullopt;
 }
 
 // -- Reading. Each gives nothing for what no open file can be; a reader that ran out of bytes is

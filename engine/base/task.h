@@ -32,7 +32,8 @@ class Task {
   template <class Callable>
   struct Holder final : Held {
     template <class From>
-    explicit Holder(From&& from) : callable(std::forward<From>(from)) {}
+    explicit Holder(From&& from)  // NOLINT: never from another Holder
+        : callable(std::forward<From>(from)) {}
     void call() override { callable(); }
     Callable callable;
   };

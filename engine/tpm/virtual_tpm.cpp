@@ -68,13 +68,13 @@ Result<void> VirtualTpm::set_version(TpmVersion version) {
 
 // -- Commands --
 
-Bytes VirtualTpm::execute(Pending pending, ByteView bytes, std::optional<Locality> locality) {
+Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Locality> locality) {
   if (accepted_.closed()) {
     return failure_response(version());  // without the lock: the end does not wait in line for it
   }
   MutexLock lock(mutex_);
-  Command command(bytes);
-  runs_long_ = is_long_running(version(), command.code());
+  Command parsed(command);
+  runs_long_ = is_long_running(version(), parsed.code());
   Ticket ticket = accepted_.begin(std::move(pending), locality);
   struct CommandEnd {  // also by an exception
     AcceptedCommands& accepted;
@@ -84,7 +84,7 @@ Bytes VirtualTpm::execute(Pending pending, ByteView bytes, std::optional<Localit
       runs_long = false;
     }
   } end{accepted_, runs_long_};
-  return gate_.transmit(command, ticket);
+  return gate_.transmit(parsed, ticket);
 }
 
 std::optional<LockoutState> VirtualTpm::lockout() {

@@ -45,13 +45,17 @@ bool FailingMemory::failed() const {
 
 }  // namespace vtpm
 
-// The other forms of new and delete come down to these.
+// Those for arrays come down to these, or to a sanitizer's own pair.
 void* operator new(std::size_t size) {
   void* memory = vtpm::fails_now() ? nullptr : std::malloc(size == 0 ? 1 : size);  // NOLINT
   if (memory == nullptr) {
     throw std::bad_alloc();
   }
   return memory;
+}
+
+void* operator new(std::size_t size, const std::nothrow_t& /*quietly*/) noexcept {
+  return vtpm::fails_now() ? nullptr : std::malloc(size == 0 ? 1 : size);  // NOLINT
 }
 
 void operator delete(void* memory) noexcept {
