@@ -22,7 +22,7 @@ Answered<requests::Execute> execute(ControlCall& call, const requests::Execute& 
     return refusal(control_result::bad_locality, "this locality is not the caller's to take");
   }
   return requests::Execute::Answer{call.device.tpm.execute(
-      std::move(call.pending), command.bytes().first(command.declared_size()), request.locality)};
+      call.pending, command.bytes().first(command.declared_size()), request.locality)};
 }
 
 Answered<requests::SetLocality> set_locality(ControlCall& call,

@@ -29,6 +29,21 @@ Result<void> ControlDispatcher::permit(const ControlRow& row, Privilege caller) 
   return {};
 }
 
+Result<void> ControlDispatcher::admit(const ControlRow& row, const ControlCaller& caller) {
+  if (auto permitted = permit(row, caller.privilege); !permitted) {
+    return permitted;
+  }
+  if (row.turn != Turn::at_once && caller.lane && caller.lane->full()) {
+    return failure(Errc::busy, "too many requests of this opener wait already");
+  }
+  return {};
+}
+
+Precedence ControlDispatcher::precedence_of(const ControlRow& row, const ControlCaller& caller) {
+  bool steers = row.turn == Turn::after_commands && caller.privilege == Privilege::control;
+  return steers ? Precedence::first : Precedence::ordinary;
+}
+
 Result<void> ControlDispatcher::check_phase(const ControlRow& row) const {
   if (std::ranges::find(row.phases, context_.tpm.phase()) == row.phases.end()) {
     return failure(Errc::wrong_phase, std::string(row.name) + " is not possible in this phase",

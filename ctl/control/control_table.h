@@ -19,7 +19,7 @@ namespace vtpm {
 // When a request is carried out.
 enum class Turn {
   at_once,         // whatever runs
-  after_commands,  // behind the commands that were accepted before
+  after_commands,  // behind the command that runs and the opener's own that were accepted before
   as_command,      // likewise, and it is itself a command that a cancel may mean
 };
 

@@ -15,14 +15,17 @@ class IoctlControl {
  public:
   explicit IoctlControl(ControlDispatcher& dispatcher) : dispatcher_(dispatcher) {}
 
+  // For an open file's requests.
+  [[nodiscard]] std::shared_ptr<Lane> new_lane() const { return dispatcher_.new_lane(); }
+
   // Calls `done` exactly once with a Result<Bytes>, now or later, maybe on another thread.
   // `transfer` belongs to the open file that the request came through. Errors: unsupported for a
   // number without a row, denied for a caller that may not, invalid for a request whose size is not
-  // the number's. Everything else is a result code in the response.
+  // the number's, busy for one request too many. Everything else is a result code in the response.
   template <class Done>
-  void handle(uint32_t number, ByteView in, Privilege caller,
+  void handle(uint32_t number, ByteView in, const ControlCaller& caller,
               std::shared_ptr<BlobTransfer> transfer, Done done) {
-    auto begun = begin(number, in, caller, std::move(transfer));
+    auto begun = begin(number, in, caller.privilege, std::move(transfer));
     if (!begun) {
       done(Result<Bytes>(tl::unexpected(begun.error())));
       return;

@@ -145,10 +145,10 @@ class ServedTpm final : private Surroundings, private TpmListener {
                      .migration_key = migration_key,
                      .file_key = keys.swtpm.empty() ? nullptr : &keys.swtpm,
                      .sealed = !keys.empty()},
-                    queue_, clock_),
+                    strand_, clock_),
         control_(dispatcher_),
         control_node_(control_, options.access),
-        raw_node_({tpm_, queue_, control_, clock_,
+        raw_node_({tpm_, strand_, control_, clock_,
                    options.power == InitialPower::at_open ? PowerSwitch::at_open
                                                           : PowerSwitch::independent,
                    options.access}) {
@@ -156,7 +156,7 @@ class ServedTpm final : private Surroundings, private TpmListener {
     tpm_.add_listener(health_);
     tpm_.add_listener(*this);
     retry_.start([this] {
-      queue_.run([this] { catch_up(); });
+      strand_.run([this] { catch_up(); }, Precedence::first);
       return true;
     });
   }
@@ -289,7 +289,7 @@ class ServedTpm final : private Surroundings, private TpmListener {
   DaemonHealth health_;
   RealBackoff backoff_;
   VirtualTpm tpm_;
-  Strand queue_;
+  Strand strand_;
   RealAlarmClock clock_;
   ControlDispatcher dispatcher_;
   IoctlControl control_;

@@ -13,6 +13,8 @@ int errno_for(Errc code) {
       return EPERM;
     case Errc::invalid:
       return EINVAL;
+    case Errc::busy:
+      return EBUSY;
     default:
       return EIO;
   }
@@ -33,7 +35,7 @@ struct IoctlAnswer {
 }  // namespace
 
 void ControlledFile::ioctl(const IoctlRequest& request, IoctlReply reply) {
-  control_.handle(request.number, request.in, opening_.privilege, transfer_,
+  control_.handle(request.number, request.in, {opening_.privilege, lane_}, transfer_,
                   IoctlAnswer{std::move(reply)});
 }
 

@@ -10,6 +10,7 @@
 #include "ctl/control/ioctl_control.h"
 #include "ctl/door/node.h"
 #include "cuse/nodes/open_file_state.h"
+#include "engine/base/lane.h"
 
 namespace vtpm {
 
@@ -18,6 +19,7 @@ class ControlledFile : public OpenFile {
   ControlledFile(IoctlControl& control, Opening opening, Transfer transfer = {})
       : control_(control),
         opening_(std::move(opening)),
+        lane_(control.new_lane()),
         transfer_(std::make_shared<BlobTransfer>(std::move(transfer))) {}
 
   void ioctl(const IoctlRequest& request, IoctlReply reply) override;
@@ -31,9 +33,13 @@ class ControlledFile : public OpenFile {
   bool read_blob(size_t size, ReadReply& reply);
   bool write_blob(ByteView data, WriteReply& reply);
 
+  // Where all that waits for the TPM waits, in the file's order.
+  [[nodiscard]] Lane& lane() const { return *lane_; }
+
  private:
   IoctlControl& control_;
   const Opening opening_;
+  const std::shared_ptr<Lane> lane_;
   const std::shared_ptr<BlobTransfer> transfer_;
 };
 

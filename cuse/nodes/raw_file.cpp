@@ -49,7 +49,7 @@ struct RawFile::RunningCommand {
   void operator()() {
     Bytes response;
     try {
-      response = file->parts_.tpm.execute(std::move(pending), command);
+      response = file->parts_.tpm.execute(pending, command);
     } catch (...) {
       reply.error(ENOMEM);
       throw;
@@ -104,7 +104,7 @@ void RawFile::read(size_t size, ReadReply reply) {
   {
     MutexLock lock(mutex_);
     if (outstanding_.others_come_first()) {
-      outstanding_.parked.emplace_back(ParkedRead{size, std::move(reply)});
+      park_read(size, reply);
       return;
     }
   }
@@ -116,7 +116,7 @@ void RawFile::read_in_turn(size_t size, ReadReply& reply) {
   {
     MutexLock lock(mutex_);
     if (outstanding_.running) {
-      outstanding_.parked.emplace_back(ParkedRead{size, std::move(reply)});
+      park_read(size, reply);
       return;
     }
     data = response_.take(size);
@@ -146,7 +146,19 @@ void RawFile::write(ByteView data, bool nonblocking, WriteReply reply) {
   write_in_turn(data, nonblocking, reply);
 }
 
+void RawFile::park_read(size_t size, ReadReply& reply) {
+  if (outstanding_.full()) {
+    reply.error(EBUSY);
+    return;
+  }
+  outstanding_.parked.emplace_back(ParkedRead{size, std::move(reply)});
+}
+
 void RawFile::park_write(ByteView data, bool nonblocking, WriteReply& reply) {
+  if (outstanding_.full()) {
+    reply.error(EBUSY);
+    return;
+  }
   outstanding_.parked.emplace_back(
       ParkedWrite{{data.begin(), data.end()}, nonblocking, std::move(reply)});
 }
@@ -191,7 +203,7 @@ void RawFile::start_command(RunningCommand& running, const Command& command, boo
   if (nonblocking && (tpm.busy_for_long() || is_long_running(tpm.version(), command.code()))) {
     running.answer_first();
   }
-  parts_.queue.run(std::move(running));
+  lane().run(std::move(running));
 }
 
 void RawFile::end_command(Bytes response) noexcept {
@@ -353,7 +365,7 @@ void RawFile::close(ReleaseReply reply) {
     }
   }
   if (parts_.power == PowerSwitch::at_open) {
-    parts_.queue.run([closing = std::move(closing)] { closing.file->parts_.tpm.power_off(); });
+    parts_.strand.run([closing = std::move(closing)] { closing.file->parts_.tpm.power_off(); });
   }
 }
 

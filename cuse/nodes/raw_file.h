@@ -40,7 +40,7 @@ enum class PowerSwitch { independent, at_open };
 
 struct RawFileParts {
   VirtualTpm& tpm;
-  Strand& queue;
+  Strand& strand;
   IoctlControl& control;
   AlarmClock& clock;
   PowerSwitch power;
@@ -91,12 +91,14 @@ class RawFile final : public ControlledFile, public std::enable_shared_from_this
     unsigned awaited_events = 0;  // asked for and not yet true
     std::optional<AlarmClock::Alarm> alarm;
 
-    // Who comes now comes after them.
+    // A request that comes now comes after them.
     [[nodiscard]] bool others_come_first() const { return going_on || !parked.empty(); }
+    [[nodiscard]] bool full() const { return parked.size() >= Lane::kMostWaiting; }
   };
 
   void read_in_turn(size_t size, ReadReply& reply);
   void write_in_turn(ByteView data, bool nonblocking, WriteReply& reply);
+  void park_read(size_t size, ReadReply& reply) VTPM_REQUIRES(mutex_);
   void park_write(ByteView data, bool nonblocking, WriteReply& reply) VTPM_REQUIRES(mutex_);
   [[nodiscard]] int refusal(const Command& command) const VTPM_REQUIRES(mutex_);
   void start_command(RunningCommand& running, const Command& command, bool nonblocking);

@@ -28,7 +28,7 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
     reply.opened(std::move(file));
     return;
   }
-  file_parts_.queue.run([this, file = std::move(file), reply = std::move(reply)]() mutable {
+  file_parts_.strand.run([this, file = std::move(file), reply = std::move(reply)]() mutable {
     OpenReply now = std::move(reply);  // dropped by what is thrown here, not with the task
     // Should power-on fail, the node opens all the same: the TPM then says so in its own terms.
     static_cast<void>(file_parts_.tpm.power_on());

@@ -17,7 +17,7 @@ namespace vtpm {
 
 struct RawNodeParts {
   VirtualTpm& tpm;
-  Strand& queue;
+  Strand& strand;
   IoctlControl& control;
   AlarmClock& clock;
   PowerSwitch power = PowerSwitch::independent;
@@ -27,7 +27,7 @@ struct RawNodeParts {
 class RawNode final : public Node {
  public:
   explicit RawNode(RawNodeParts parts)
-      : file_parts_{parts.tpm, parts.queue, parts.control, parts.clock, parts.power},
+      : file_parts_{parts.tpm, parts.strand, parts.control, parts.clock, parts.power},
         access_(parts.access) {}
 
   // EACCES for an opener that may not write, who takes neither the slot nor the power switch; EBUSY

@@ -4,11 +4,11 @@
 
 namespace vtpm {
 
-void Strand::run(Task task) {
+void Strand::run(Task task, Precedence precedence) {
   {
     MutexLock lock(mutex_);
     if (busy_) {
-      waiting_.push_back(std::move(task));
+      (precedence == Precedence::first ? first_ : waiting_).push_back(std::move(task));
       return;
     }
     busy_ = true;
@@ -22,16 +22,23 @@ void Strand::run(Task task) {
     }
     task = Task();  // it may hold the last reference to an open file: ended outside the lock
     MutexLock lock(mutex_);
-    if (waiting_.empty()) {
-      busy_ = false;
-    } else {
-      task = std::move(waiting_.front());
-      waiting_.pop_front();
-    }
+    task = next();
+    busy_ = static_cast<bool>(task);
   }
   if (failure) {
     std::rethrow_exception(failure);
   }
+}
+
+// None when none waits.
+Task Strand::next() {
+  Task task;
+  auto& line = first_.empty() ? waiting_ : first_;
+  if (!line.empty()) {
+    task = std::move(line.front());
+    line.pop_front();
+  }
+  return task;
 }
 
 }  // namespace vtpm

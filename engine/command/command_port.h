@@ -25,6 +25,7 @@ struct Ticket {
   Locality locality;
   const std::atomic<bool>& canceled;  // nobody waits for the response any more; changes at any time
   Sender sender = Sender::client;
+  bool lost = false;  // power was taken since the command was accepted: it is for no TPM any more
 };
 
 class CommandPort {

@@ -2,28 +2,23 @@
 
 namespace vtpm {
 
-void AcceptedCommands::forget_one() {
-  MutexLock lock(mutex_);
-  --pending_;
-  // A cancel that meant it means no other.
-  next_canceled_ = next_canceled_ && pending_ > 0;
-}
-
 AcceptedCommands::Pending AcceptedCommands::accept() {
   MutexLock lock(mutex_);
-  ++pending_;
   unsigned power_cycle = power_cycle_;
-  return {*this, power_cycle, locality_};
+  return {++accepted_, power_cycle, locality_};
 }
 
-Ticket AcceptedCommands::begin(Pending pending, std::optional<Locality> locality) {
+Ticket AcceptedCommands::begin(const Pending& pending, std::optional<Locality> locality) {
   bool still_set = pending.power_cycle_ == power_cycle_;
   MutexLock lock(mutex_);
   running_ = true;
-  canceled_ = std::exchange(next_canceled_, false);
-  --pending_;
-  pending.accepted_ = nullptr;
-  return {locality.value_or(still_set ? pending.locality_ : Locality{}), canceled_};
+  canceled_ = pending.number_ <= next_canceled_;
+  if (canceled_) {
+    next_canceled_ = 0;
+  }
+  Ticket ticket{locality.value_or(still_set ? pending.locality_ : Locality{}), canceled_};
+  ticket.lost = pending.power_cycle_ < oldest_alive_;
+  return ticket;
 }
 
 void AcceptedCommands::end() {
@@ -38,7 +33,7 @@ Result<void> AcceptedCommands::cancel() {
     return engine_.cancel();
   }
   if (!running_) {
-    next_canceled_ = pending_ > 0;
+    next_canceled_ = accepted_;
     return {};
   }
   // Under the lock, so that it cannot meet the command after this one.
@@ -57,9 +52,12 @@ void AcceptedCommands::close() {
   }
 }
 
-void AcceptedCommands::begin_power_cycle() {
+void AcceptedCommands::begin_power_cycle(Waiting waiting) {
   locality_ = Locality{};
-  ++power_cycle_;
+  unsigned begun = ++power_cycle_;
+  if (waiting == Waiting::lost) {
+    oldest_alive_ = begun;
+  }
 }
 
 }  // namespace vtpm

@@ -12,8 +12,10 @@ Result<void> PowerCycle::power_on(StoredVolatile stored) {
   if (accepted.closed() || !next_state(power.state(), Event::init)) {
     return failure(Errc::wrong_phase, "this TPM has ended");
   }
+  bool waited = power.state() == TpmState::waiting;
   take_power();
-  accepted.begin_power_cycle();
+  accepted.begin_power_cycle(waited ? AcceptedCommands::Waiting::go_on
+                                    : AcceptedCommands::Waiting::lost);
   if (auto taken = storage.take(); !taken) {
     return fail_power_on(taken.error(), true);
   }

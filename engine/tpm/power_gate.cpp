@@ -12,7 +12,7 @@ Bytes PowerGate::transmit(const Command& command, const Ticket& ticket) {
   }
   TpmVersion version = engine_.version();
   CommandAnswer answered = commands_in(power_.state());
-  if (accepted_.closed() || answered == CommandAnswer::with_failure) {
+  if (accepted_.closed() || ticket.lost || answered == CommandAnswer::with_failure) {
     return failure_response(version);
   }
   if (ticket.canceled) {

@@ -1,5 +1,6 @@
 // Answers what is not for the TPM to answer, and lets everything else through: commands of a TPM
-// that has ended (the failure response), that were cancelled before they began, that come while
+// that has ended or that has had its power taken since they were accepted (the failure response),
+// that were cancelled before they began, that come while
 // the storage is waited for or in other hands (TPM_RC_RETRY: the kernel's and the TSS's senders try
 // again).
 //

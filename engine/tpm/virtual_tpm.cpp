@@ -68,14 +68,15 @@ Result<void> VirtualTpm::set_version(TpmVersion version) {
 
 // -- Commands --
 
-Bytes VirtualTpm::execute(Pending pending, ByteView command, std::optional<Locality> locality) {
+Bytes VirtualTpm::execute(const Pending& pending, ByteView command,
+                          std::optional<Locality> locality) {
   if (accepted_.closed()) {
     return failure_response(version());  // without the lock: the end does not wait in line for it
   }
   MutexLock lock(mutex_);
   Command parsed(command);
   runs_long_ = is_long_running(version(), parsed.code());
-  Ticket ticket = accepted_.begin(std::move(pending), locality);
+  Ticket ticket = accepted_.begin(pending, locality);
   struct CommandEnd {  // also by an exception
     AcceptedCommands& accepted;
     std::atomic<bool>& runs_long;

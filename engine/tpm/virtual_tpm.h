@@ -98,7 +98,7 @@ class VirtualTpm {
   // One command in, one well-formed response out: whatever is wrong, it is said in the TPM's own
   // terms. Without power that is the failure response. `command` has at most kMaxMessage bytes.
   // `locality` is for this command only; nothing: the one set_locality() said.
-  Bytes execute(Pending pending, ByteView command, std::optional<Locality> locality = {});
+  Bytes execute(const Pending& pending, ByteView command, std::optional<Locality> locality = {});
   Bytes execute(ByteView command) { return execute(accept(), command); }
 
   // Whether what runs may take long: a command that computes (making keys, self tests), or one that

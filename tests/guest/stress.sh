@@ -18,6 +18,23 @@ expect_eq "$(descriptors)" "$descriptors_before" "descriptors of the daemon"
 (($(memory) < memory_before + 256)) || fail "the daemon grows: $memory_before kB, then $(memory) kB"
 stop_vtpmd vtpm0
 
+step "a hundred processes of a user who may not control keep the TPM busy: control waits for none of their commands"
+useradd --system --no-create-home flooder
+start_vtpmd vtpm0 --state "dir:$WORK/state"
+chown flooder /dev/vtpm0
+"$LIB/as" flooder python3 "$LIB/flood.py" /dev/vtpm0 100 >"$WORK/flood" &
+flood=$!
+wait_for 60 grep -q flooding "$WORK/flood"
+executed() { vtpmctl status vtpm0 --json | jq .commands; }
+before=$(executed)
+expect_exit 0 timeout 100 vtpmctl power off --force vtpm0
+echo "commands that were executed before the TPM was off: $(($(executed) - before))"
+(($(executed) - before < 50)) || fail "the commands that waited came first"
+expect_exit 0 timeout 100 vtpmctl power on vtpm0
+kill "$flood"
+wait "$flood" || true
+stop_vtpmd vtpm0
+
 step "a stopped daemon's clients go on when it goes on"
 start_vtpmd vtpm0 --state "dir:$WORK/state"
 kill -STOP "${pids[vtpm0]}"

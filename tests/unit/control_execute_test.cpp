@@ -152,7 +152,7 @@ class ExecuteBesideACommand : public ExecuteTest {
     fake_.hold_long_commands();
     command_ = std::async(std::launch::async, [this, pending = tpm_.accept()]() mutable {
       queue_.run([this, pending = std::move(pending)]() mutable {
-        command_result_ = response_code(tpm_.execute(std::move(pending), create_primary()));
+        command_result_ = response_code(tpm_.execute(pending, create_primary()));
       });
     });
     fake_.wait_until_held();

@@ -1,9 +1,12 @@
 #include "ctl/control/ioctl_control.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <vtpm/ioctl.h>
 
+#include <algorithm>
 #include <future>
+#include <map>
 
 #include "tests/support/commands.h"
 #include "tests/unit/control_surface_fixture.h"
@@ -146,6 +149,95 @@ TEST_F(ControlBesideACommand, Queries_DoNotWait) {
   EXPECT_TRUE(ask(VTPM_GET_CONFIG).has_value());
 
   fake_.release();
+}
+
+class WaitingBesideACommand : public ControlBesideACommand {
+ protected:
+  // Of an opener whose requests wait in `lane`; its answers name it.
+  void begin_in(std::shared_ptr<Lane> lane, Privilege may, std::string name, uint32_t number,
+                ByteView in = {}) {
+    surface_.handle(number, in, {may, std::move(lane)}, std::make_shared<BlobTransfer>(),
+                    [this, name = std::move(name)](Result<Bytes> answer) {
+                      order_.push_back(name);
+                      answers_[name].push_back(std::move(answer));
+                    });
+  }
+  void begin_execute(std::shared_ptr<Lane> lane, Privilege may, std::string name) {
+    vtpm_execute structure{};
+    structure.req.locality = VTPM_LOCALITY_CURRENT;
+    Bytes command = get_random(8);
+    structure.req.length = static_cast<uint32_t>(command.size());
+    std::ranges::copy(command, std::as_writable_bytes(std::span(structure.req.data)).begin());
+    begin_in(std::move(lane), may, std::move(name), VTPM_EXECUTE, view_of(structure));
+  }
+  // The first answer of that name.
+  [[nodiscard]] ResponseCode executed(const std::string& name) {
+    auto structure = from<vtpm_execute>(answers_[name].at(0));
+    return response_code(std::as_bytes(std::span(structure.resp.data)).first(kHeaderSize));
+  }
+  void end_the_command() {
+    fake_.release();
+    command_.get();
+  }
+
+  std::vector<std::string> order_;
+  std::map<std::string, std::vector<Result<Bytes>>> answers_;
+};
+
+TEST_F(WaitingBesideACommand, ControllersRequest_GoesBeforeCommandsOfOthers) {
+  begin_execute(surface_.new_lane(), Privilege::raw_user, "user");
+  begin_in(surface_.new_lane(), Privilege::control, "controller", VTPM_STORE_VOLATILE);
+
+  end_the_command();
+
+  EXPECT_EQ(order_, (std::vector<std::string>{"controller", "user"}));
+}
+
+TEST_F(WaitingBesideACommand, ControllersRequest_ComesBehindItsOwnCommands) {
+  auto lane = surface_.new_lane();
+  begin_execute(lane, Privilege::control, "own command");
+  begin_in(lane, Privilege::control, "request", VTPM_STORE_VOLATILE);
+
+  end_the_command();
+
+  EXPECT_EQ(order_, (std::vector<std::string>{"own command", "request"}));
+}
+
+TEST_F(WaitingBesideACommand, CommandsOfOneOpener_TakeTurnsWithThoseOfAnother) {
+  auto many = surface_.new_lane();
+  begin_execute(many, Privilege::raw_user, "many");
+  begin_execute(many, Privilege::raw_user, "many");
+  begin_execute(many, Privilege::raw_user, "many");
+  begin_execute(surface_.new_lane(), Privilege::raw_user, "one");
+
+  end_the_command();
+
+  EXPECT_EQ(order_, (std::vector<std::string>{"many", "one", "many", "many"}));
+}
+
+TEST_F(WaitingBesideACommand, CommandFromBeforeAReset_IsNotForTheTpmAfterIt) {
+  begin_execute(surface_.new_lane(), Privilege::raw_user, "user");
+  vtpm_init request{};
+  begin_in(surface_.new_lane(), Privilege::control, "reset", VTPM_INIT, view_of(request));
+  end_the_command();
+
+  EXPECT_EQ(order_, (std::vector<std::string>{"reset", "user"}));
+  EXPECT_EQ(executed("user"), rc::failure);
+  EXPECT_THAT(fake_.executed, testing::Not(testing::Contains(cc::get_random)));
+}
+
+TEST_F(WaitingBesideACommand, OneRequestTooMany_IsRefusedAsBusyAndTheOthersAreAnswered) {
+  auto lane = surface_.new_lane();
+  for (size_t i = 0; i <= Lane::kMostWaiting; ++i) {  // one stands in the strand's line
+    begin_execute(lane, Privilege::raw_user, "user");
+  }
+
+  begin_execute(lane, Privilege::raw_user, "too many");
+
+  ASSERT_EQ(order_, (std::vector<std::string>{"too many"}));
+  EXPECT_EQ(answers_["too many"].at(0).error().code, Errc::busy);
+  end_the_command();
+  EXPECT_EQ(answers_["user"].size(), Lane::kMostWaiting + 1);
 }
 
 TEST_F(ControlBesideACommand, Stop_ComesAfterTheCommandOnItsThread) {

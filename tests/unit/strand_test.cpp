@@ -116,6 +116,20 @@ TEST(Strand, EndOfATasksOwner_MaySubmitATask) {
   EXPECT_TRUE(ran);
 }
 
+TEST(Strand, TasksThatGoFirst_ComeBeforeAllOthersThatWaitInTheirOrder) {
+  Strand strand;
+  std::vector<int> order;
+
+  strand.run([&] {
+    strand.run([&] { order.push_back(3); });
+    strand.run([&] { order.push_back(1); }, Precedence::first);
+    strand.run([&] { order.push_back(4); });
+    strand.run([&] { order.push_back(2); }, Precedence::first);
+  });
+
+  EXPECT_EQ(order, (std::vector{1, 2, 3, 4}));
+}
+
 TEST(Strand, TaskThatThrows_LeavesTheStrandFreeForTheNext) {
   Strand queue;
   bool ran = false;

@@ -43,17 +43,45 @@ TEST_F(TpmParts, CancelBeforeTheBeginning_MeansTheNextCommandAlone) {
   auto second = accepted_.accept();
   must(accepted_.cancel());
 
-  EXPECT_TRUE(accepted_.begin(std::move(first), {}).canceled);
+  EXPECT_TRUE(accepted_.begin(first, {}).canceled);
   accepted_.end();
-  EXPECT_FALSE(accepted_.begin(std::move(second), {}).canceled);
+  EXPECT_FALSE(accepted_.begin(second, {}).canceled);
   accepted_.end();
 }
 
 TEST_F(TpmParts, CancelOfADroppedCommand_MeansNoLaterOne) {
-  { auto dropped = accepted_.accept(); }
+  static_cast<void>(accepted_.accept());
   must(accepted_.cancel());
 
   EXPECT_FALSE(accepted_.begin(accepted_.accept(), {}).canceled);
+}
+
+TEST_F(TpmParts, CancelBeforeTheBeginning_MeansNoneThatIsAcceptedLaterAndBeginsFirst) {
+  auto meant = accepted_.accept();
+  must(accepted_.cancel());
+  auto later = accepted_.accept();
+
+  EXPECT_FALSE(accepted_.begin(later, {}).canceled);
+  accepted_.end();
+  EXPECT_TRUE(accepted_.begin(meant, {}).canceled);
+}
+
+TEST_F(TpmParts, PowerCycle_LosesCommandsThatHaveNotBegun) {
+  auto before = accepted_.accept();
+
+  accepted_.begin_power_cycle(AcceptedCommands::Waiting::lost);
+
+  EXPECT_TRUE(accepted_.begin(before, {}).lost);
+  accepted_.end();
+  EXPECT_FALSE(accepted_.begin(accepted_.accept(), {}).lost);
+}
+
+TEST_F(TpmParts, PowerAfterAWait_LosesNoCommand) {
+  auto before = accepted_.accept();
+
+  accepted_.begin_power_cycle(AcceptedCommands::Waiting::go_on);
+
+  EXPECT_FALSE(accepted_.begin(before, {}).lost);
 }
 
 TEST_F(TpmParts, Locality_IsThatOfTheAcceptanceUntilTheNextPowerCycle) {
@@ -61,10 +89,10 @@ TEST_F(TpmParts, Locality_IsThatOfTheAcceptanceUntilTheNextPowerCycle) {
   auto before = accepted_.accept();
   auto behind = accepted_.accept();
 
-  EXPECT_EQ(accepted_.begin(std::move(before), {}).locality, Locality{2});
+  EXPECT_EQ(accepted_.begin(before, {}).locality, Locality{2});
   accepted_.end();
-  accepted_.begin_power_cycle();
-  EXPECT_EQ(accepted_.begin(std::move(behind), {}).locality, Locality{0});
+  accepted_.begin_power_cycle(AcceptedCommands::Waiting::go_on);
+  EXPECT_EQ(accepted_.begin(behind, {}).locality, Locality{0});
 }
 
 TEST_F(TpmParts, LocalityOfTheCommand_ComesBeforeTheOneThatIsSet) {

@@ -23,7 +23,7 @@ class Cancel : public VirtualTpmTest {
   }
   void cancel() { ASSERT_TRUE(tpm_.cancel().has_value()); }
   ResponseCode execute(VirtualTpm::Pending pending) {
-    return response_code(tpm_.execute(std::move(pending), get_random(8)));
+    return response_code(tpm_.execute(pending, get_random(8)));
   }
   using VirtualTpmTest::execute;
 };
@@ -63,7 +63,7 @@ TEST_F(Cancel, AcceptedCommand_IsCanceledWithoutReachingTheTpm) {
 
   cancel();
 
-  EXPECT_EQ(execute(std::move(pending)), rc::canceled);
+  EXPECT_EQ(execute(pending), rc::canceled);
   EXPECT_THAT(engine_.executed, IsEmpty());
 }
 
@@ -73,27 +73,16 @@ TEST_F(Cancel, OfSeveralAcceptedCommands_MeansTheNextOnly) {
 
   cancel();
 
-  EXPECT_EQ(execute(std::move(first)), rc::canceled);
-  EXPECT_EQ(execute(std::move(second)), rc::success);
+  EXPECT_EQ(execute(first), rc::canceled);
+  EXPECT_EQ(execute(second), rc::success);
 }
 
 TEST_F(Cancel, AcceptedCommandThatIsDropped_TakesTheCancelWithIt) {
   {
-    auto dropped = tpm_.accept();
+    static_cast<void>(tpm_.accept());
     cancel();
   }
 
-  EXPECT_EQ(execute(get_random(8)), rc::success);
-}
-
-TEST_F(Cancel, MovedPending_IsTheSameCommand) {
-  auto pending = tpm_.accept();
-  VirtualTpm::Pending moved(std::move(pending));
-  cancel();
-  VirtualTpm::Pending again;
-  again = std::move(moved);
-
-  EXPECT_EQ(execute(std::move(again)), rc::canceled);
   EXPECT_EQ(execute(get_random(8)), rc::success);
 }
 
@@ -101,7 +90,7 @@ TEST_F(Cancel, CommandAcceptedAfterwards_IsNotMeant) {
   cancel();
   auto pending = tpm_.accept();
 
-  EXPECT_EQ(execute(std::move(pending)), rc::success);
+  EXPECT_EQ(execute(pending), rc::success);
 }
 
 TEST_F(Cancel, RunningCommandWhileAnotherWaits_LeavesTheOther) {
@@ -153,7 +142,7 @@ TEST_F(Cancel, DuringTheBackOff_DoesNotMeetTheNextCommand) {
 }
 
 TEST_F(Cancel, AcceptedCommand_DoesNotStopTheShutdownAtPowerOff) {
-  auto pending = tpm_.accept();
+  static_cast<void>(tpm_.accept());
   cancel();
   engine_.answers = {rc::retry};
 

@@ -173,7 +173,7 @@ TEST_F(PowerCycle, Locality_SetAfterACommandWasAccepted_IsForTheNext) {
   auto pending = tpm_.accept();
   tpm_.set_locality(Locality{0});
 
-  tpm_.execute(std::move(pending), get_random(8));
+  tpm_.execute(pending, get_random(8));
 
   EXPECT_EQ(engine_.last_locality, Locality{2});
 }
@@ -217,7 +217,7 @@ TEST_F(PowerCycle, Locality_OfACommandThatWaitsOverAPowerOn_IsZero) {
   auto pending = tpm_.accept();
   power_on_and_start();
 
-  tpm_.execute(std::move(pending), get_random(8));
+  tpm_.execute(pending, get_random(8));
 
   EXPECT_EQ(engine_.last_locality, Locality{0});
 }

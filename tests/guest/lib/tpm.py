@@ -29,12 +29,21 @@ def flush_context(handle):
 
 def create_primary_rsa(bits=RSA_SLOWEST):
     """Another key each time: it is derived from the seed and from `unique`, which is random."""
+    return command(0x131, _rsa_key_under(OWNER, bits), sessions=True)
+
+
+def create_rsa(parent, bits=RSA_SLOWEST):
+    """A random key, which is not loaded."""
+    return command(0x153, _rsa_key_under(parent, bits), sessions=True)
+
+
+def _rsa_key_under(parent, bits):
     unique = os.urandom(32)
     sensitive = struct.pack(">HHH", 4, 0, 0)
     public = struct.pack(">HHIH HHHH HIH", 0x0001, 0x000B, 0x00030072, 0, 0x0006, 128, 0x0043, 0x0010, bits, 0, 32)
     public += unique
-    body = struct.pack(">I", OWNER) + PASSWORD_SESSION + sensitive + struct.pack(">H", len(public)) + public
-    return command(0x131, body + struct.pack(">HI", 0, 0), sessions=True)
+    area = struct.pack(">I", parent) + PASSWORD_SESSION + sensitive + struct.pack(">H", len(public)) + public
+    return area + struct.pack(">HI", 0, 0)
 
 
 def nv_define(index, size):
