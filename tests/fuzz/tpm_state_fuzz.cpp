@@ -96,6 +96,14 @@ void use(Engine& engine) {
   engine.power_off();
 }
 
+void expect_to_work_with(Engine& engine, const TpmState& good) {
+  ASSERT_TRUE(give(engine, good));
+  ASSERT_EQ(engine.power_on(StoredVolatile::keep).value(), PoweredOn::resumed);
+  ASSERT_EQ(response_code(engine.execute(nv_write(1, hex("05060708")), Locality{}).value()),
+            rc::success);
+  ASSERT_TRUE(engine.get_state(BlobKind::volatile_state));
+}
+
 void take_altered(const TpmState& good, bool permanent, bool stored, ByteView edits) {
   TpmState altered = good;
   edit(permanent ? altered.permanent : altered.volatile_state, edits);
@@ -114,12 +122,7 @@ void take_altered(const TpmState& good, bool permanent, bool stored, ByteView ed
     TPMLIB_Terminate();  // for the next input, which vtpmd would not take
     return;
   }
-
-  ASSERT_TRUE(give(*engine, good));
-  ASSERT_EQ(engine->power_on(StoredVolatile::keep).value(), PoweredOn::resumed);
-  ASSERT_EQ(response_code(engine->execute(nv_write(1, hex("05060708")), Locality{}).value()),
-            rc::success);
-  ASSERT_TRUE(engine->get_state(BlobKind::volatile_state));
+  expect_to_work_with(*engine, good);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ step "a hundred processes of a user who may not control keep the TPM busy: contr
 useradd --system --no-create-home flooder
 start_vtpmd vtpm0 --state "dir:$WORK/state"
 chown flooder /dev/vtpm0
-"$LIB/as" flooder python3 "$LIB/flood.py" /dev/vtpm0 100 >"$WORK/flood" &
+python3 "$LIB/flood.py" /dev/vtpm0 100 flooder >"$WORK/flood" &
 flood=$!
 wait_for 60 grep -q flooding "$WORK/flood"
 executed() { vtpmctl status vtpm0 --json | jq .commands; }

@@ -151,7 +151,7 @@ class ExecuteBesideACommand : public ExecuteTest {
     ExecuteTest::SetUp();
     fake_.hold_long_commands();
     command_ = std::async(std::launch::async, [this, pending = tpm_.accept()]() mutable {
-      queue_.run([this, pending = std::move(pending)]() mutable {
+      queue_.run([this, pending] {
         command_result_ = response_code(tpm_.execute(pending, create_primary()));
       });
     });

@@ -52,7 +52,7 @@ std::string line_of(std::string_view way, size_t offset, size_t size, std::strin
   return "| | " + std::string(way) + " | " + std::to_string(offset) + " | " + std::to_string(size) +
          " | " + std::string(name) + " |\n";
 }
-// NOLINTBEGIN(cppcoreguidelines-macro-usage): offsetof takes names
+// NOLINTBEGIN(cppcoreguidelines-macro-usage, bugprone-macro-parentheses): offsetof takes names
 #define IN(structure, field) \
   line_of("in", offsetof(structure, req.field), sizeof(structure{}.req.field), #field)
 #define OUT(structure, field) \
@@ -60,7 +60,7 @@ std::string line_of(std::string_view way, size_t offset, size_t size, std::strin
 #define ONLY_OUT(structure, field) \
   line_of("out", offsetof(structure, field), sizeof(structure{}.field), #field)
 #define HEAD(structure) "| " #structure " | | | " + std::to_string(sizeof(structure)) + " | |\n"
-// NOLINTEND(cppcoreguidelines-macro-usage)
+// NOLINTEND(cppcoreguidelines-macro-usage, bugprone-macro-parentheses)
 
 std::string structure_lines() {
   return HEAD(vtpm_capability) + line_of("out", 0, sizeof(vtpm_capability), "VTPM_CAP_*") +

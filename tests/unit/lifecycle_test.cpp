@@ -12,8 +12,8 @@
 namespace vtpm {
 namespace {
 
-std::string row(std::string text, std::string_view cell) {
-  return text + " " + std::string(cell) + " |";
+void add_cell(std::string& row, std::string_view cell) {
+  row.append(" ").append(cell).append(" |");
 }
 
 // The matrix as docs/lifecycle.md has to show it.
@@ -21,15 +21,16 @@ std::string matrix_for_people() {
   std::string text = "| state |";
   std::string rule = "|---|";
   for (Event event : kEvents) {
-    text = row(text, name(event));
+    add_cell(text, name(event));
     rule += "---|";
   }
-  text += "\n" + rule + "\n";
+  text.append("\n").append(rule).append("\n");
   for (TpmState state : kStates) {
-    text = row(text + "|", name(state));
+    text += "|";
+    add_cell(text, name(state));
     for (Event event : kEvents) {
       auto next = next_state(state, event);
-      text = row(text, next ? name(*next) : "-");
+      add_cell(text, next ? name(*next) : "-");
     }
     text += "\n";
   }
@@ -41,14 +42,17 @@ std::string uses_for_people() {
   std::string text = "| state | reported as | commands get |";
   std::string rule = "|---|---|---|";
   for (Use use : kUses) {
-    text = row(text, name(use));
+    add_cell(text, name(use));
     rule += "---|";
   }
-  text += "\n" + rule + "\n";
+  text.append("\n").append(rule).append("\n");
   for (TpmState state : kStates) {
-    text = row(row(row(text + "|", name(state)), name(phase_of(state))), name(commands_in(state)));
+    text += "|";
+    add_cell(text, name(state));
+    add_cell(text, name(phase_of(state)));
+    add_cell(text, name(commands_in(state)));
     for (Use use : kUses) {
-      text = row(text, check_use(state, use) ? "yes" : "-");
+      add_cell(text, check_use(state, use) ? "yes" : "-");
     }
     text += "\n";
   }

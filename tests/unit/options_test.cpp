@@ -248,7 +248,7 @@ TEST_P(WrongUsage, IsExplainedAndEndsWithStatus2) {
   EXPECT_THAT(outcome.out, IsEmpty());
 }
 
-const std::vector<Wrong>& wrong_usages() {
+const std::vector<Wrong>& wrong_usages() {  // NOLINT(readability-function-size): a table
   static const std::vector<Wrong> usages = {
       {"NoDevice", {"--state", "dir:/x"}, "--device"},
       {"NoState", {"--device", "vtpm0"}, "--state"},

@@ -102,7 +102,7 @@ TEST_F(Cancel, RunningCommandWhileAnotherWaits_LeavesTheOther) {
   cancel();
 
   EXPECT_EQ(code.get(), rc::canceled);
-  EXPECT_EQ(execute(std::move(waiting)), rc::success);
+  EXPECT_EQ(execute(waiting), rc::success);
 }
 
 // The moment between a command's beginning and the engine's: the engine hears of it all the same.
@@ -173,7 +173,7 @@ TEST_F(Cancel, CommandThatWaitsWhenTheEndBegins_IsAnsweredAndNotBegun) {
   auto end = std::async(std::launch::async, [&] { tpm_.end(); });
   running.wait();
 
-  EXPECT_EQ(execute(std::move(accepted)), rc::failure);
+  EXPECT_EQ(execute(accepted), rc::failure);
 
   end.wait();
   EXPECT_THAT(engine_.executed, testing::Not(testing::Contains(cc::get_random)));

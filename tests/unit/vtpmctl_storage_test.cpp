@@ -441,8 +441,7 @@ class InstanceBackup : public BackupVerb {
   }
   // Stopped: its device is not there.
   void make(const std::string& name, const std::string& state) {
-    directory_.write(("etc/" + name + ".toml").c_str(),
-                     "device = \"vtpm3\"\nstate = \"" + state + "\"\n");
+    directory_.write("etc/" + name + ".toml", "device = \"vtpm3\"\nstate = \"" + state + "\"\n");
   }
 };
 

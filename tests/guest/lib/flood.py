@@ -1,7 +1,8 @@
-"""Floods a raw node with EXECUTE: flood.py NODE PROCESSES. All of them share one open file, and each sends one command that
-takes long behind the other, until this process is ended."""
+"""Floods a raw node with EXECUTE: flood.py NODE PROCESSES USER. All processes are that user's and share one open file; each
+sends one command that takes long behind the other, until this process is ended."""
 
 import os
+import pwd
 import signal
 import sys
 import time
@@ -10,6 +11,10 @@ import control
 import tpm
 
 node, processes = sys.argv[1], int(sys.argv[2])
+user = pwd.getpwnam(sys.argv[3])
+os.setgroups([])
+os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
 file = os.open(node, os.O_RDWR)
 parent = tpm.new_handle(control.execute(file, tpm.create_primary_rsa(2048)))
 slow = tpm.create_rsa(parent)  # takes no slot, so that it is slow every time
