@@ -18,7 +18,8 @@ class SpaceClient {
       : owned_(std::move(port)), port_(owned_.get()) {}
 
   Bytes send(ByteView command) {
-    return port_->transmit(Command(command), {.locality = Locality{}, .canceled = canceled_});
+    std::atomic<bool> canceled = false;
+    return port_->transmit(Command(command), {.locality = Locality{}, .canceled = canceled});
   }
   ResponseCode code(ByteView command) { return response_code(send(command)); }
   // Throws unless it succeeds.
@@ -39,7 +40,6 @@ class SpaceClient {
  private:
   std::unique_ptr<CommandPort> owned_;
   CommandPort* port_;
-  const std::atomic<bool> canceled_ = false;
 };
 
 }  // namespace vtpm
