@@ -60,8 +60,11 @@ class Commits {
   Commits(UnstoredChanges& changes, StateStore& store, RestorableTpm& tpm)
       : changes_(changes), store_(store), tpm_(tpm) {}
 
-  // What may be saved is not known yet.
-  void note_power_on(TpmVersion version) { ends_saved_state_ = version == TpmVersion::tpm12; }
+  // What may be saved is not known yet: of a TPM 2.0 nothing, since Startup ends it, unless the TPM
+  // was resumed, perhaps behind its Shutdown. A resumed TPM then pays with a copy for each command.
+  void note_power_on(TpmVersion version, bool resumed) {
+    ends_saved_state_ = resumed || version == TpmVersion::tpm12;
+  }
 
   Begun begin(TpmVersion version, ByteView command);
   // Of a call that is no command and may store.

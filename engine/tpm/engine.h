@@ -117,7 +117,7 @@ class Engine {
   virtual Result<std::string> info(uint64_t what) = 0;
 
   // `wanted` 0 asks only; else the nearest possible size is taken, for this and later power cycles.
-  // The engine must be off to change it.
+  // The engine must be off to change it. Of a TPM that is broken it is what was said last.
   virtual BufferSizes buffer_size(uint32_t wanted) = 0;
 };
 

@@ -82,8 +82,12 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
     if (on_) {
       return not_while_on();
     }
+    if (lost_) {
+      return broken();
+    }
     auto chosen = version == TpmVersion::tpm20 ? TPMLIB_TPM_VERSION_2 : TPMLIB_TPM_VERSION_1_2;
-    if (TPM_RESULT result = TPMLIB_ChooseTPMVersion(chosen); result != TPM_SUCCESS) {
+    TPM_RESULT result = contained([&] { return TPMLIB_ChooseTPMVersion(chosen); });
+    if (result != TPM_SUCCESS) {
       return failure(Errc::unsupported, "libtpms " + libtpms_version() +
                                             " cannot run this TPM version (result " +
                                             in_words(result) + ")");
@@ -141,13 +145,16 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   Result<ByteView> execute(ByteView command, Locality locality,
                            const std::atomic<bool>& canceled) override {
     if (!on_) {
-      return broken_ ? broken() : failure(Errc::wrong_phase, "the TPM is off");
+      return off();
     }
     if (command.size() > kMaxMessage) {
       return failure(Errc::invalid, "a command of more than 4096 bytes");
     }
     locality_ = locality;
     auto begun = commits_.begin(version_, command);
+    if (!on_) {
+      return off();  // the copy of the TPM found it broken
+    }
     ByteView response = process(command, canceled);
     if (lost_) {
       return broken();
@@ -247,8 +254,16 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   }
 
   Result<std::string> info(uint64_t what) override {
-    std::unique_ptr<char, decltype(&std::free)> text(
-        TPMLIB_GetInfo(static_cast<TPMLIB_InfoFlags>(what)), std::free);
+    const bool was_on = on_;
+    char* given = nullptr;
+    contained([&] {
+      given = TPMLIB_GetInfo(static_cast<TPMLIB_InfoFlags>(what));
+      return TPM_RESULT{TPM_SUCCESS};
+    });
+    if (left_) {
+      return was_on ? give_up() : broken();
+    }
+    std::unique_ptr<char, decltype(&std::free)> text(given, std::free);
     if (!text) {
       return failure(Errc::io, "libtpms gives no description", TPM_SIZE);
     }
@@ -256,9 +271,18 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   }
 
   BufferSizes buffer_size(uint32_t wanted) override {
+    const bool was_on = on_;
     BufferSizes sizes{};
-    sizes.size = TPMLIB_SetBufferSize(on_ ? 0 : wanted, &sizes.min, &sizes.max);
-    return sizes;
+    contained([&] {
+      sizes.size = TPMLIB_SetBufferSize(on_ ? 0 : wanted, &sizes.min, &sizes.max);
+      return TPM_RESULT{TPM_SUCCESS};
+    });
+    if (!left_) {
+      buffer_sizes_ = sizes;
+    } else if (was_on) {
+      give_up();
+    }
+    return buffer_sizes_;
   }
 
   // -- What the callbacks do, as C++ --
@@ -297,7 +321,7 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   [[nodiscard]] Locality locality() const { return locality_; }
 
  private:
-  static void register_callbacks();
+  void register_callbacks();
 
   static const unsigned char* library_bytes(ByteView bytes) {
     return reinterpret_cast<const unsigned char*>(bytes.data());  // NOLINT: C's bytes
@@ -330,22 +354,29 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   template <class Call>
   Result<void> while_on(Call call) {
     if (!on_) {
-      return failure(Errc::wrong_phase, "the TPM is off");
+      return off();
     }
     auto done = checked(contained(call));
-    if (!left_) {
-      return done;
-    }
-    power_off();  // nothing can be said of what the library holds
+    return left_ ? give_up() : done;
+  }
+
+  // The library left a call while the TPM was on: nothing can be said of what it holds.
+  tl::unexpected<Error> give_up() {
+    power_off();
     broken_ = failure_mode_ = true;
     rinse();
     return broken();
   }
 
   // A call that is no command. What the library cannot bear ends the call and not the process.
+  // This and process() are the only ways into the library, and closed when it is lost.
   template <class Call>
   TPM_RESULT contained(Call call) {
     TPM_RESULT result = TPM_FAIL;
+    left_ = lost_;
+    if (lost_) {
+      return result;
+    }
     note_end(guarded_from_failure(FailingJump::to_guard, [&] { result = call(); }));
     return result;
   }
@@ -363,12 +394,14 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   }
 
   void end_library() {
-    if (!lost_) {
-      contained([] {
-        TPMLIB_Terminate();
-        return TPM_RESULT{TPM_SUCCESS};
-      });
-    }
+    contained([] {
+      TPMLIB_Terminate();
+      return TPM_RESULT{TPM_SUCCESS};
+    });
+  }
+
+  [[nodiscard]] tl::unexpected<Error> off() const {
+    return broken_ ? broken() : failure(Errc::wrong_phase, "the TPM is off");
   }
 
   [[nodiscard]] tl::unexpected<Error> broken() const {
@@ -445,7 +478,6 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   Result<void> main_init() {
     resumed_ = given_.volatile_state;
     superseded_ = given_.permanent;
-    commits_.note_power_on(version_);
     given_ = {};
     if (superseded_) {
       changes_.forget({version_, BlobKind::permanent});
@@ -455,6 +487,7 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
     if (result != TPM_SUCCESS || store_error_) {
       return power_on_failure(result);
     }
+    commits_.note_power_on(version_, resumed_);
     bool changed = changes_.any_new();
     auto committed = changes_.commit();
     return changed ? committed : Result<void>();
@@ -506,7 +539,7 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
     static_cast<void>(changes_.commit());  // or later
     if (failure_mode_ || tells_failure_mode(answer)) {
       power_off();
-      return lost_ ? broken() : failure(Errc::tpm, "the TPM that was resumed is in failure mode");
+      return broken_ ? broken() : failure(Errc::tpm, "the TPM that was resumed is in failure mode");
     }
     return code == not_started_code(version_) ? PoweredOn::resumed_before_startup
                                               : PoweredOn::resumed;
@@ -521,7 +554,11 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
     return stored ? done : stored;
   }
 
+  // Of a TPM that a call before has broken, the answer is a failure.
   ByteView process(ByteView command, const std::atomic<bool>& canceled) {
+    if (!on_) {
+      return fail();
+    }
     // libtpms takes the command by a pointer to non-const.
     std::ranges::copy(command, command_.begin());
     uint32_t size = 0;
@@ -538,11 +575,15 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
     cancel_window_.close();
     note_end(end);
     if (result != TPM_SUCCESS || size < kHeaderSize) {
-      failure_mode_ = true;
-      fallback_ = failure_response(version_);
-      return fallback_;
+      return fail();
     }
     return std::as_bytes(std::span(response_, size));
+  }
+
+  ByteView fail() {
+    failure_mode_ = true;
+    fallback_ = failure_response(version_);
+    return fallback_;
   }
 
   Result<void> check_state_exists() {
@@ -561,7 +602,11 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   Result<void> set_profile() {
 #ifdef VTPM_HAVE_TPMLIB_SETPROFILE
     if (!options_.profile.empty()) {
-      if (TPM_RESULT result = TPMLIB_SetProfile(options_.profile.c_str()); result != TPM_SUCCESS) {
+      TPM_RESULT result = contained([&] { return TPMLIB_SetProfile(options_.profile.c_str()); });
+      if (lost_) {
+        return broken();
+      }
+      if (result != TPM_SUCCESS) {
         return failure(Errc::invalid, "libtpms refuses the profile " + options_.profile +
                                           " (result " + in_words(result) + ")");
       }
@@ -615,6 +660,7 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
   bool left_ = false;       // the last guarded call, by the library, instead of returning
   bool broken_ = false;     // it did so while the TPM was on, which is therefore off
   bool lost_ = false;       // the library made a memory error
+  BufferSizes buffer_sizes_{kMaxMessage, kMaxMessage, kMaxMessage};  // what the library said last
   Bytes command_;
   Bytes fallback_;
   unsigned char* response_ = nullptr;  // malloc'ed and kept by libtpms' rules, freed by us
@@ -706,7 +752,7 @@ void Adapter::register_callbacks() {
   callbacks.tpm_io_init = io_init;
   callbacks.tpm_io_getlocality = io_locality;
   callbacks.tpm_io_getphysicalpresence = io_physical_presence;
-  TPMLIB_RegisterCallbacks(&callbacks);
+  contained([&] { return TPMLIB_RegisterCallbacks(&callbacks); });
 }
 
 bool library_knows_profiles() {

@@ -63,6 +63,11 @@ class Guessing : public testing::Test {
     return BigEndianReader(ByteView(answer).last(4)).u32();
   }
 
+  // PCR 0
+  const Bytes extend_ =
+      hex("8002 00000041 00000182 00000000 00000009 40000009 0000 00 0000"
+          "00000001 000b" +
+          std::string(64, '5'));
   MemoryStore store_;
   std::unique_ptr<LibtpmsEngine> engine_;
   FakeBackoff backoff_;
@@ -210,15 +215,23 @@ TEST_F(Guessing, ResumedBehindStartup_IsStarted) {
 TEST_F(Guessing, PcrExtendedBehindAShutdownThatCannotBeStored_IsUndone) {
   ASSERT_EQ(send(shutdown_command(ShutdownType::state)), rc::success);
   store_.fail_stores = true;
-  Bytes extend =
-      hex("8002 00000041 00000182 00000000 00000009 40000009 0000 00 0000"
-          "00000001 000b" +
-          std::string(64, '5'));
 
-  EXPECT_EQ(send(extend), rc::nv_unavailable);
+  EXPECT_EQ(send(extend_), rc::nv_unavailable);
 
   store_.fail_stores = false;
-  EXPECT_EQ(send(extend), rc::success);
+  EXPECT_EQ(send(extend_), rc::success);
+}
+
+TEST_F(Guessing, PcrExtendedBehindAShutdownAndAResumeThatCannotBeStored_IsUndone) {
+  ASSERT_EQ(send(shutdown_command(ShutdownType::state)), rc::success);
+  must(tpm_->store_volatile());
+  must(tpm_->power_on());
+  store_.fail_stores = true;
+
+  EXPECT_EQ(send(extend_), rc::nv_unavailable);
+
+  store_.fail_stores = false;
+  EXPECT_EQ(send(extend_), rc::success);
 }
 
 class Undo12 : public Guessing {

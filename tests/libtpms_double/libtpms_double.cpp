@@ -80,6 +80,7 @@ void TPMLIB_Terminate() {
 
 TPM_RESULT TPMLIB_Process(unsigned char** response, uint32_t* size, uint32_t* capacity,
                           unsigned char* /*command*/, uint32_t /*command_size*/) {
+  ++libtpms().commands;
   TPM_RESULT result = libtpms().process();
   const vtpm::Bytes& bytes = libtpms().response;
   if (*capacity < 4096) {
@@ -111,6 +112,7 @@ TPM_RESULT TPM_IO_TpmEstablished_Reset() {
 
 TPM_RESULT TPM_IO_Hash_Start() {
   libtpms().calls.emplace_back("Hash_Start");
+  libtpms().mishap();
   return libtpms().io_result;
 }
 
@@ -128,6 +130,7 @@ TPM_RESULT TPM_IO_Hash_End() {
 
 TPM_RESULT TPMLIB_GetState(TPMLIB_StateType type, unsigned char** data, uint32_t* length) {
   ++libtpms().states_taken;
+  libtpms().mishap();
   libtpms().state_type = type;
   const vtpm::Bytes& state = libtpms().state;
   *data = nullptr;
@@ -149,11 +152,14 @@ TPM_RESULT TPMLIB_SetState(TPMLIB_StateType type, const unsigned char* data, uin
 }
 
 char* TPMLIB_GetInfo(TPMLIB_InfoFlags what) {
+  ++libtpms().queries;
+  libtpms().mishap();
   libtpms().asked_info = what;
   return libtpms().info.empty() ? nullptr : strdup(libtpms().info.c_str());  // NOLINT: its rule
 }
 
 uint32_t TPMLIB_SetBufferSize(uint32_t wanted, uint32_t* min, uint32_t* max) {
+  ++libtpms().queries;
   *min = 2808;
   *max = 4096;
   return wanted == 0 ? 4096 : wanted;

@@ -36,10 +36,14 @@ struct LibtpmsDouble {
   TPM_RESULT io_result = TPM_SUCCESS;    // of the TPM_IO_* functions
   TPM_BOOL established = 0;
   TPM_RESULT state_result = TPM_SUCCESS;
-  Bytes state;       // for GetState; empty: there is none
+  Bytes state;  // for GetState; empty: there is none
+  // What GetState, GetInfo and Hash_Start come to first, as the real one may: no further.
+  std::function<void()> mishap = [] {};
   std::string info;  // for GetInfo; empty: out of memory
 
   int states_taken = 0;  // GetState
+  int commands = 0;      // Process
+  int queries = 0;       // GetInfo, SetBufferSize
 
   // What the library was told last.
   TPMLIB_StateType state_type = TPMLIB_STATE_PERMANENT;
