@@ -25,7 +25,8 @@ class DaemonHealth final : public TpmListener {
 
   [[nodiscard]] std::chrono::seconds uptime() const { return since(began_); }
 
-  void on_undone(CommandCode /*command*/, const std::string& reason) override {
+  void on_not_stored(CommandCode /*command*/, Change /*change*/,
+                     const std::string& reason) override {
     note_storage_failure(reason);
   }
   void on_unstored(Unstored what, const std::string& reason) override {

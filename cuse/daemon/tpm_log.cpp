@@ -3,7 +3,6 @@
 #include <sstream>
 
 #include "cuse/daemon/log.h"
-#include "engine/command/command_traits.h"
 
 namespace vtpm {
 
@@ -16,12 +15,11 @@ void TpmLog::on_state_change(TpmState state, Event event, const std::string& rea
   }
 }
 
-void TpmLog::on_undone(CommandCode command, const std::string& reason) {
-  // What TPM 1.2's ExecuteTransport carried is not undone (engine/command/command_traits.h).
-  bool undone = !carries_another(TpmVersion::tpm12, command);
+void TpmLog::on_not_stored(CommandCode command, Change change, const std::string& reason) {
   std::ostringstream text;
   text << "command 0x" << std::hex << static_cast<uint32_t>(command)
-       << (undone ? " was undone: its change could not be stored: "
+       << (change == Change::undone
+               ? " was undone: its change could not be stored: "
                   : " was answered with failure: what it carried is done, and kept in memory until "
                     "it can be stored: ")
        << reason << ". Commands that change nothing go on, and others do once the storage is back";
@@ -30,8 +28,8 @@ void TpmLog::on_undone(CommandCode command, const std::string& reason) {
 
 void TpmLog::on_unstored(Unstored what, const std::string& reason) {
   const std::string counted =
-      "what the TPM wants stored (counts of failed authorisations, its time, or the state before a "
-      "command that was undone) ";
+      "what the TPM wants stored (counts of failed authorisations, its time, the state before a command "
+      "that was undone, or what a command inside another one changed) ";
   switch (what) {
     case Unstored::kept:
       log::error(counted + "cannot be stored: " + reason +

@@ -1,6 +1,7 @@
 #include "engine/tpm/command_runner.h"
 
 #include "engine/command/codec.h"
+#include "engine/command/command_traits.h"
 
 namespace vtpm {
 
@@ -18,7 +19,8 @@ Bytes CommandRunner::transmit(const Command& command, const Ticket& ticket) {
   return copy;
 }
 
-// The engine is off, or the command's change could not be stored and was undone.
+// The engine is off, or what the command changed could not be stored: it is undone then, unless the
+// command carried another one.
 Bytes CommandRunner::answer_to_failed(const Command& command, const Error& error) {
   TpmVersion version = engine_.version();
   if (error.code == Errc::wrong_phase) {
@@ -28,7 +30,8 @@ Bytes CommandRunner::answer_to_failed(const Command& command, const Error& error
     power_.enter(Event::fault, error.message);
     return failure_response(version);
   }
-  listener_.on_undone(command.code(), error.message);
+  Change change = carries_another(version, command.code()) ? Change::kept : Change::undone;
+  listener_.on_not_stored(command.code(), change, error.message);
   bool tpm20 = version == TpmVersion::tpm20;
   return error_response(version, tpm20 ? rc::nv_unavailable : rc::tpm12_retry);
 }

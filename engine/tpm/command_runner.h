@@ -1,8 +1,9 @@
 // The last link: has the engine execute a command, and notes what followed from it: that the TPM is
 // started, was shut down, has failed, or has something unstored.
 //
-// A command that stores by design and cannot is undone and answered with TPM_RC_NV_UNAVAILABLE
-// (TPM 1.2: TPM_RETRY); once the storage is back the next one works (docs/decisions/0012).
+// A command that stores by design and cannot is answered with TPM_RC_NV_UNAVAILABLE (TPM 1.2:
+// TPM_RETRY) and undone; once the storage is back the next one works (docs/decisions/0012). One
+// that carries another command is answered so too, but what it changed stays to be stored.
 //
 // Ownership: borrows all. Threads: as CommandPort; commands() by any.
 #pragma once

@@ -17,6 +17,11 @@ namespace vtpm {
 // and it is lost.
 enum class Unstored { kept, stored, lost };
 
+// What becomes of what a command changed and the store did not take: it is undone, as if the command
+// had never come; or it is done, and kept to be stored, since the command carried another one whose
+// success it cannot take back.
+enum class Change { undone, kept };
+
 // A listener overrides what it cares about.
 class TpmListener {
  public:
@@ -29,8 +34,9 @@ class TpmListener {
   virtual void on_state_change(TpmState /*state*/, Event /*event*/, const std::string& /*reason*/) {
   }
 
-  // A command was undone because what it changed could not be stored.
-  virtual void on_undone(CommandCode /*command*/, const std::string& /*reason*/) {}
+  // A command was answered with failure because what it changed could not be stored.
+  virtual void on_not_stored(CommandCode /*command*/, Change /*change*/,
+                             const std::string& /*reason*/) {}
 
   // With the store's reason.
   virtual void on_unstored(Unstored /*what*/, const std::string& /*reason*/) {}
@@ -46,9 +52,9 @@ class TpmEvents final : public TpmListener {
       listener->on_state_change(state, event, reason);
     }
   }
-  void on_undone(CommandCode command, const std::string& reason) override {
+  void on_not_stored(CommandCode command, Change change, const std::string& reason) override {
     for (TpmListener* listener : listeners_) {
-      listener->on_undone(command, reason);
+      listener->on_not_stored(command, change, reason);
     }
   }
   void on_unstored(Unstored what, const std::string& reason) override {

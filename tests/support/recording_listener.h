@@ -15,15 +15,15 @@ class RecordingListener final : public TpmListener {
   void on_state_change(TpmState state, Event event, const std::string& reason) override {
     states.emplace_back(state, event, reason);
   }
-  void on_undone(CommandCode command, const std::string& reason) override {
-    undone.emplace_back(command, reason);
+  void on_not_stored(CommandCode command, Change change, const std::string& reason) override {
+    not_stored.emplace_back(command, change, reason);
   }
   void on_unstored(Unstored what, const std::string& reason) override {
     unstored.emplace_back(what, reason);
   }
 
   std::vector<std::tuple<TpmState, Event, std::string>> states;
-  std::vector<std::pair<CommandCode, std::string>> undone;
+  std::vector<std::tuple<CommandCode, Change, std::string>> not_stored;
   std::vector<std::pair<Unstored, std::string>> unstored;
 };
 

@@ -18,8 +18,8 @@ namespace vtpm {
 namespace {
 
 using testing::ElementsAre;
+using testing::FieldsAre;
 using testing::IsEmpty;
-using testing::Pair;
 using testing::SizeIs;
 
 class Chain : public testing::Test {
@@ -185,7 +185,8 @@ TEST_F(CommandRunnerTest, ChangeThatCannotBeStored_IsToldAndAnsweredWithNvUnavai
 
   EXPECT_EQ(send(runner_, tpm2_command(FakeEngine::kRemember, hex("01020304"))),
             rc::nv_unavailable);
-  EXPECT_THAT(listener_.undone, ElementsAre(Pair(FakeEngine::kRemember, "store told to fail")));
+  EXPECT_THAT(listener_.not_stored,
+              ElementsAre(FieldsAre(FakeEngine::kRemember, Change::undone, "store told to fail")));
 }
 
 TEST_F(CommandRunnerTest, FailureMode_LeadsToFailed) {
@@ -238,13 +239,13 @@ TEST(TpmEvents, EveryListener_HearsEveryEvent) {
   events.add(second);
 
   events.on_state_change(TpmState::on, Event::init, "");
-  events.on_undone(cc::clear, "full");
+  events.on_not_stored(cc::clear, Change::kept, "full");
   events.on_unstored(Unstored::kept, "full");
 
   EXPECT_THAT(first.states, SizeIs(1));
-  EXPECT_THAT(first.undone, ElementsAre(Pair(cc::clear, "full")));
+  EXPECT_THAT(first.not_stored, ElementsAre(FieldsAre(cc::clear, Change::kept, "full")));
   EXPECT_EQ(second.states, first.states);
-  EXPECT_EQ(second.undone, first.undone);
+  EXPECT_EQ(second.not_stored, first.not_stored);
   EXPECT_EQ(second.unstored, first.unstored);
 }
 

@@ -23,7 +23,7 @@ TEST_F(Health, StorageThatNeverFailed_HasNoFailure) {
 }
 
 TEST_F(Health, StorageFailure_IsTheLastWithItsAge) {
-  health_.on_undone(CommandCode{0x12A}, "first");
+  health_.on_not_stored(CommandCode{0x12A}, Change::undone, "first");
   now_ += seconds(5);
   health_.on_unstored(Unstored::kept, "second");
   now_ += seconds(7);

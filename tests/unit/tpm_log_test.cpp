@@ -41,11 +41,32 @@ TEST_F(TpmLogTest, OtherState_IsADetail) {
 }
 
 TEST_F(TpmLogTest, UndoneCommand_IsNamedByItsCode) {
-  auto text = logged(
-      [](TpmListener& listener) { listener.on_undone(CommandCode{0x12A}, "no space left"); });
+  auto text = logged([](TpmListener& listener) {
+    listener.on_not_stored(CommandCode{0x12A}, Change::undone, "no space left");
+  });
 
   EXPECT_EQ(text.find("vtpm3: command 0x12a was undone: its change could not be stored: no space"),
             0u);
+}
+
+TEST_F(TpmLogTest, CommandWhoseChangeIsKept_IsNotSaidToBeUndone) {
+  auto text = logged([](TpmListener& listener) {
+    listener.on_not_stored(CommandCode{0xE6}, Change::kept, "no space left");
+  });
+
+  EXPECT_EQ(text.find("vtpm3: command 0xe6 was answered with failure: what it carried is done, and "
+                      "kept in memory until it can be stored: no space left"),
+            0u);
+  EXPECT_EQ(text.find("undone"), std::string::npos);
+}
+
+// TPM 2.0 has a number of its own for every command: what decides is what the TPM did.
+TEST_F(TpmLogTest, UndoneCommandWithTheNumberOfATransport_IsSaidToBeUndone) {
+  auto text = logged([](TpmListener& listener) {
+    listener.on_not_stored(CommandCode{0xE6}, Change::undone, "no space left");
+  });
+
+  EXPECT_EQ(text.find("vtpm3: command 0xe6 was undone: "), 0u);
 }
 
 }  // namespace

@@ -144,8 +144,9 @@ TEST_F(Storage, CommandThatCannotBeStored_IsUndoneToldAndLeavesTheTpmOn) {
   auto response = tpm_.execute(tpm2_command(FakeEngine::kRemember, hex("01020304")));
 
   EXPECT_EQ(response, hex("8001 0000000a 00000923"));
-  EXPECT_THAT(listener.undone,
-              testing::ElementsAre(testing::Pair(FakeEngine::kRemember, "store told to fail")));
+  EXPECT_THAT(listener.not_stored,
+              testing::ElementsAre(testing::FieldsAre(FakeEngine::kRemember, Change::undone,
+                                                      "store told to fail")));
   EXPECT_EQ(tpm_.phase(), Phase::on);
   EXPECT_EQ(execute(get_random(8)), rc::success);
 }
