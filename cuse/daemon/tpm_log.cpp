@@ -20,15 +20,16 @@ void TpmLog::on_not_stored(CommandCode command, Change change, const std::string
   text << "command 0x" << std::hex << static_cast<uint32_t>(command)
        << (change == Change::undone
                ? " was undone: its change could not be stored: "
-                  : " was answered with failure: what it carried is done, and kept in memory until "
-                    "it can be stored: ")
+               : " was answered with failure: what it carried is done, and kept in memory until "
+                 "it can be stored: ")
        << reason << ". Commands that change nothing go on, and others do once the storage is back";
   log::error(text.str());
 }
 
 void TpmLog::on_unstored(Unstored what, const std::string& reason) {
   const std::string counted =
-      "what the TPM wants stored (counts of failed authorisations, its time, the state before a command "
+      "what the TPM wants stored (counts of failed authorisations, its time, the state before a "
+      "command "
       "that was undone, or what a command inside another one changed) ";
   switch (what) {
     case Unstored::kept:

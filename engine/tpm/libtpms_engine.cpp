@@ -167,6 +167,22 @@ class Adapter final : public LibtpmsEngine, private RestorableTpm {
     return response;
   }
 
+  Result<ByteView> query(ByteView command) override {
+    if (!on_) {
+      return off();
+    }
+    if (command.size() > kMaxMessage) {
+      return failure(Errc::invalid, "a command of more than 4096 bytes");
+    }
+    locality_ = Locality{0};
+    ByteView response = process(command, std::atomic<bool>(false));
+    if (lost_) {
+      return broken();
+    }
+    failure_mode_ = failure_mode_ || tells_failure_mode(response);
+    return response;
+  }
+
   [[nodiscard]] bool in_failure_mode() const override { return failure_mode_; }
 
   Result<void> cancel() override {

@@ -17,9 +17,9 @@ namespace vtpm {
 // and it is lost.
 enum class Unstored { kept, stored, lost };
 
-// What becomes of what a command changed and the store did not take: it is undone, as if the command
-// had never come; or it is done, and kept to be stored, since the command carried another one whose
-// success it cannot take back.
+// What becomes of what a command changed and the store did not take: it is undone, as if the
+// command had never come; or it is done, and kept to be stored, since the command carried another
+// one whose success it cannot take back.
 enum class Change { undone, kept };
 
 // A listener overrides what it cares about.

@@ -27,6 +27,8 @@ Result<void> VirtualTpm::check(Use use) const {
 
 Result<void> VirtualTpm::power_on(StoredVolatile stored) {
   MutexLock lock(mutex_);
+  hash_began_.reset();
+  last_lockout_.reset();
   return power_cycle_.power_on(stored);
 }
 
@@ -95,13 +97,18 @@ std::optional<LockoutState> VirtualTpm::lockout() {
   std::optional<LockoutState> state;
   if (version() == TpmVersion::tpm20 && power_.state() == TpmState::started &&
       !accepted_.closed()) {
-    if (auto response = engine_.execute(lockout_query(), Locality{0})) {
-      state = parse_lockout(*response);
+    if (!hash_sequence_is_open()) {
+      auto response = engine_.query(lockout_query());
+      last_lockout_ = response ? parse_lockout(*response) : std::nullopt;
     }
-    storage_.note_unstored();  // a query too can have the TPM store something of its own
+    state = last_lockout_;
   }
   mutex_.unlock();
   return state;
+}
+
+bool VirtualTpm::hash_sequence_is_open() const {
+  return hash_began_ == runner_.commands();
 }
 
 Result<BufferSizes> VirtualTpm::buffer_size(uint32_t wanted) {
@@ -132,6 +139,9 @@ Result<void> VirtualTpm::hash_start() {
   MutexLock lock(mutex_);
   auto possible = check(Use::write);
   auto done = possible ? engine_.hash_start() : possible;
+  if (done) {
+    hash_began_ = runner_.commands();
+  }
   storage_.note_unstored();
   return done;
 }
@@ -148,6 +158,9 @@ Result<void> VirtualTpm::hash_end() {
   MutexLock lock(mutex_);
   auto possible = check(Use::write);
   auto done = possible ? engine_.hash_end() : possible;
+  if (done) {
+    hash_began_.reset();
+  }
   storage_.note_unstored();
   return done;
 }

@@ -119,8 +119,11 @@ class VirtualTpm {
   Result<BufferSizes> buffer_size(uint32_t wanted);
 
   // The dictionary-attack protection, asked from the TPM beside the commands of its clients: it is
-  // not counted, and not the command after TPM2_Shutdown. Nothing while a command runs, for it does
-  // not wait; nor for TPM 1.2, nor for one that is not started or whose storage is let go.
+  // not counted, not the command after TPM2_Shutdown, and it stores and undoes nothing. The TPM is
+  // asked each time, for it forgives failures as time passes; only during a hash sequence, which
+  // any command would end, is it what was found last since power-on, perhaps nothing. Nothing while
+  // a command runs, for it does not wait; nor for TPM 1.2, nor for one that is not started or whose
+  // storage is let go.
   std::optional<LockoutState> lockout();
 
   // -- The established flag, the hash interface, the description: as in Engine; wrong_phase unless
@@ -156,6 +159,7 @@ class VirtualTpm {
 
  private:
   Result<void> check(Use use) const VTPM_REQUIRES(mutex_);
+  [[nodiscard]] bool hash_sequence_is_open() const VTPM_REQUIRES(mutex_);
 
   Engine& engine_;
   StateStore& store_;
@@ -170,6 +174,9 @@ class VirtualTpm {
   PowerGate gate_;
   PowerCycle power_cycle_;
   std::atomic<bool> runs_long_ = false;
+  // The commands that were executed when a hash sequence began, which the next one ends.
+  std::optional<uint64_t> hash_began_ VTPM_GUARDED_BY(mutex_);
+  std::optional<LockoutState> last_lockout_ VTPM_GUARDED_BY(mutex_);
 };
 
 }  // namespace vtpm

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "engine/tpm/libtpms_engine.h"
 #include "engine/tpm/virtual_tpm.h"
 #include "tests/support/fake_backoff.h"
@@ -232,6 +234,79 @@ TEST_F(Guessing, PcrExtendedBehindAShutdownAndAResumeThatCannotBeStored_IsUndone
 
   store_.fail_stores = false;
   EXPECT_EQ(send(extend_), rc::success);
+}
+
+// -- a status query changes nothing --
+
+TEST_F(Guessing, LockoutQuery_CountsFailuresAndTheirReset) {
+  define_secret();
+  ASSERT_EQ(guess("wrong"), kAuthFail);
+  EXPECT_EQ(tpm_->lockout().value().failed, 1u);
+
+  ASSERT_EQ(send(tpm2_command_with_password(CommandCode{0x139}, hex("4000000a"), {})), rc::success);
+
+  EXPECT_EQ(tpm_->lockout().value().failed, 0u);
+}
+
+TEST_F(Guessing, LockoutQueryWhileSomethingIsUnstored_StoresNothing) {
+  define_secret();
+  store_.fail_stores = true;
+  ASSERT_EQ(guess("wrong"), kAuthFail);
+  store_.fail_stores = false;
+  const Bytes before = *store_.find({TpmVersion::tpm20, BlobKind::permanent});
+
+  EXPECT_EQ(tpm_->lockout().value().failed, 1u);
+
+  EXPECT_TRUE(tpm_->has_unstored());
+  EXPECT_EQ(*store_.find({TpmVersion::tpm20, BlobKind::permanent}), before);
+}
+
+TEST_F(Guessing, LockoutQueryBehindAShutdownThatCannotBeStored_UndoesNothing) {
+  ASSERT_EQ(send(shutdown_command(ShutdownType::state)), rc::success);
+  store_.fail_stores = true;
+
+  EXPECT_TRUE(tpm_->lockout().has_value());
+
+  EXPECT_FALSE(tpm_->has_unstored());
+  EXPECT_EQ(tpm_->phase(), Phase::on);
+}
+
+class HashSequence : public Guessing {
+ protected:
+  // PCR 17 behind a sequence with something in the middle.
+  Bytes measured(const std::function<void()>& meanwhile) {
+    must(tpm_->hash_start());
+    must(tpm_->hash_data(as_bytes("first")));
+    meanwhile();
+    must(tpm_->hash_data(as_bytes("second")));
+    must(tpm_->hash_end());
+    Bytes answer = tpm_->execute(hex("8001 00000014 0000017e 00000001 000b 03 000002"));
+    ByteView digest = ByteView(answer).last(32);
+    return {digest.begin(), digest.end()};
+  }
+};
+
+TEST_F(HashSequence, LockoutQueryMeanwhile_LeavesThePcrAsWithout) {
+  const Bytes without = measured([] {});
+
+  EXPECT_EQ(measured([&] { tpm_->lockout(); }), without);
+}
+
+TEST_F(HashSequence, LockoutQueryMeanwhile_GivesWhatWasFoundLast) {
+  ASSERT_TRUE(tpm_->lockout().has_value());
+  std::optional<LockoutState> found;
+
+  measured([&] { found = tpm_->lockout(); });
+
+  EXPECT_TRUE(found.has_value());
+}
+
+TEST_F(HashSequence, CommandMeanwhile_EndsItAndTheLockoutIsTheTpmsAgain) {
+  define_secret();
+  must(tpm_->hash_start());
+  ASSERT_EQ(guess("wrong"), kAuthFail);
+
+  EXPECT_EQ(tpm_->lockout().value().failed, 1u);
 }
 
 class Undo12 : public Guessing {

@@ -42,6 +42,7 @@ class FakeEngine final : public Engine {
   using Engine::execute;
   Result<ByteView> execute(ByteView command, Locality locality,
                            const std::atomic<bool>& canceled) override;
+  Result<ByteView> query(ByteView command) override { return execute(command, Locality{0}); }
   [[nodiscard]] bool in_failure_mode() const override { return failure_mode_; }
   Result<void> cancel() override;
   [[nodiscard]] const Error* unstored() const override { return unstored_ ? &*unstored_ : nullptr; }

@@ -145,8 +145,8 @@ TEST_F(Storage, CommandThatCannotBeStored_IsUndoneToldAndLeavesTheTpmOn) {
 
   EXPECT_EQ(response, hex("8001 0000000a 00000923"));
   EXPECT_THAT(listener.not_stored,
-              testing::ElementsAre(testing::FieldsAre(FakeEngine::kRemember, Change::undone,
-                                                      "store told to fail")));
+              testing::ElementsAre(
+                  testing::FieldsAre(FakeEngine::kRemember, Change::undone, "store told to fail")));
   EXPECT_EQ(tpm_.phase(), Phase::on);
   EXPECT_EQ(execute(get_random(8)), rc::success);
 }
