@@ -70,8 +70,9 @@ class Engine {
 
   // A command that asks only, from locality 0, for a status that nobody's command brings about:
   // nothing is stored or undone behind it. What the TPM wants stored at this moment of its own (it
-  // forgives failures with time) is stored behind the next command. It ends a hash sequence in
-  // progress, as every command does. Errors: wrong_phase when the engine is off.
+  // forgives failures with time) is stored behind the next command. It may end a hash sequence
+  // in progress, as every command: that of a TPM 1.2 does, libtpms' TPM 2.0 goes on. Errors:
+  // wrong_phase when the engine is off.
   virtual Result<ByteView> query(ByteView command) = 0;
 
   // True when the TPM entered its failure mode since power_on(); only a power cycle ends it.

@@ -120,10 +120,10 @@ class VirtualTpm {
 
   // The dictionary-attack protection, asked from the TPM beside the commands of its clients: it is
   // not counted, not the command after TPM2_Shutdown, and it stores and undoes nothing. The TPM is
-  // asked each time, for it forgives failures as time passes; only during a hash sequence, which
-  // any command would end, is it what was found last since power-on, perhaps nothing. Nothing while
-  // a command runs, for it does not wait; nor for TPM 1.2, nor for one that is not started or whose
-  // storage is let go.
+  // asked each time, for it forgives failures as time passes; only during a hash sequence, into
+  // which no command belongs, is it what was found last since power-on, perhaps nothing. Nothing
+  // while a command runs, for it does not wait; nor for TPM 1.2, nor for one that is not started or
+  // whose storage is let go.
   std::optional<LockoutState> lockout();
 
   // -- The established flag, the hash interface, the description: as in Engine; wrong_phase unless
@@ -174,7 +174,8 @@ class VirtualTpm {
   PowerGate gate_;
   PowerCycle power_cycle_;
   std::atomic<bool> runs_long_ = false;
-  // The commands that were executed when a hash sequence began, which the next one ends.
+  // How many commands had been executed when a hash sequence began: it counts as open until it ends
+  // or the next command comes.
   std::optional<uint64_t> hash_began_ VTPM_GUARDED_BY(mutex_);
   std::optional<LockoutState> last_lockout_ VTPM_GUARDED_BY(mutex_);
 };

@@ -301,7 +301,7 @@ TEST_F(HashSequence, LockoutQueryMeanwhile_GivesWhatWasFoundLast) {
   EXPECT_TRUE(found.has_value());
 }
 
-TEST_F(HashSequence, CommandMeanwhile_EndsItAndTheLockoutIsTheTpmsAgain) {
+TEST_F(HashSequence, CommandMeanwhile_MakesTheLockoutTheTpmsAgain) {
   define_secret();
   must(tpm_->hash_start());
   ASSERT_EQ(guess("wrong"), kAuthFail);

@@ -87,8 +87,8 @@ TEST_F(VirtualLibtpms, FailedCommit_IsToldAndTheTpmGoesOnWhenTheStoreIsBack) {
   store_.fail_stores = false;
 
   EXPECT_EQ(send(nv_define(1, kNvNoDa)), rc::success);
-  EXPECT_THAT(listener.undone,
-              testing::ElementsAre(testing::Pair(CommandCode{0x12A}, "store told to fail")));
+  EXPECT_THAT(listener.not_stored, testing::ElementsAre(testing::FieldsAre(
+                                       CommandCode{0x12A}, Change::undone, "store told to fail")));
 }
 
 TEST_F(VirtualLibtpms, FailedCommit_LeavesPcrsSessionsAndKeysAlone) {
