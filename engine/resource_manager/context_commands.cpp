@@ -85,7 +85,11 @@ Bytes ContextCommands::save_session(TpmHandle handle) {
   if (session == nullptr) {
     return own_error(unknown_handle(0));
   }
-  auto saved = parts_.residency.save(*session);
+  parts_.residency.note_used(*session);
+  auto saved = session->is_given ? parts_.residency.bring_in(*session) : Answer<void>();
+  if (saved) {
+    saved = parts_.residency.save(*session);
+  }
   if (session->gone()) {
     parts_.residency.forget(space_, *session);
     return own_error(unknown_handle(0));

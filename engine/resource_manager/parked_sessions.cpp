@@ -24,6 +24,7 @@ std::unique_ptr<Session> ParkedSessions::take(ByteView given) {
     return nullptr;
   }
   std::unique_ptr<Session> session = std::move(found->session);
+  session->is_given = session->context == found->given;
   slots_.remove(*session);
   parked_.erase(found);
   return session;

@@ -45,6 +45,7 @@ Answer<void> SessionSlots::load(Session& session) {
   auto handle = tpm_.load(session.context.get());
   if (handle && *handle == session.handle) {
     session.loaded = true;
+    session.is_given = false;
     session.context.wipe();
     return {};
   }

@@ -17,10 +17,6 @@ void write_handle(Iterator at, uint32_t handle) {
   std::ranges::copy(BigEndianWriter().u32(handle).take(), at);
 }
 
-bool is_password(TpmHandle session) {
-  return session == TpmHandle{0x40000009};
-}
-
 }  // namespace
 
 SpaceCommand::SpaceCommand(const Parts& parts, SpaceTables& space, const Command& command,
@@ -82,8 +78,8 @@ ResponseCode SpaceCommand::resolve_handles() {
 ResponseCode SpaceCommand::resolve_sessions() {
   for (size_t i = 0; i < layout_.sessions().size(); ++i) {
     TpmHandle handle = layout_.sessions()[i].handle;
-    if (is_password(handle)) {
-      continue;
+    if (!is_session(static_cast<uint32_t>(handle))) {
+      continue;  // the password's, or what the TPM refuses
     }
     authorizing_.at(i) = space_.find_session(handle);
     if (authorizing_.at(i) == nullptr) {

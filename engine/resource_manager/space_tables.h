@@ -34,6 +34,7 @@ struct Session {
   TpmHandle handle{};
   bool loaded = false;
   WipedBytes context;
+  bool is_given = false;  // a client has the context as it is: it is not given out once more
   uint64_t used = 0;
 
   [[nodiscard]] bool gone() const { return !loaded && context.get().empty(); }
