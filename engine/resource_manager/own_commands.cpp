@@ -93,13 +93,14 @@ Answer<std::vector<uint32_t>> OwnCommands::list(uint32_t capability, uint32_t fi
     bool more = reader.u8() != 0;
     reader.u32();  // the capability
     uint32_t count = reader.u32();
+    size_t before = all.size();
     for (uint32_t i = 0; i < count && reader.remaining() > 0; ++i) {
       all.push_back(reader.u32());
     }
     if (!reader.ok()) {
       return tl::unexpected(rc::failure);
     }
-    if (!more || count == 0) {
+    if (!more || all.size() == before) {
       break;
     }
     first = (all.back() & next_mask) + 1;

@@ -35,6 +35,16 @@ class ManagedAndDirect {
   // Nothing: all is the same. Otherwise what was not.
   std::optional<std::string> run(const std::vector<Step>& steps);
 
+  // One step of it; what was not the same so far.
+  const std::optional<std::string>& step(const Step& step);
+  // Somebody else's open, whose commands are for the managed TPM alone.
+  SpaceClient open_stranger() {
+    has_stranger_ = true;
+    return SpaceClient(manager_.open_space({.pid = 666, .uid = 666}));
+  }
+  // After the last step; a stranger is closed.
+  std::optional<std::string> finish();
+
  private:
   static constexpr size_t kClients = 4;
   static constexpr size_t kMostObjects = 12;
@@ -94,6 +104,7 @@ class ManagedAndDirect {
   std::array<Client, kClients> clients_;
   std::vector<Context> contexts_;
   std::optional<std::string> difference_;
+  bool has_stranger_ = false;  // who may leave saved sessions
 };
 
 // The shortest list that still fails, as far as leaving steps out leads.

@@ -87,6 +87,9 @@ const std::vector<CommandCode>& TpmDouble::commands() {
 
 Bytes TpmDouble::transmit(const Command& command, const Ticket& /*ticket*/) {
   ++executed_;
+  if (!has_tpm2_tag(command)) {
+    return error_response(TpmVersion::tpm20, ResponseCode{0x1E});  // TPM_RC_BAD_TAG
+  }
   if (std::ranges::find(commands(), command.code()) == commands().end()) {
     return error_response(TpmVersion::tpm20, rc::command_code);
   }
