@@ -27,8 +27,9 @@ Answer<Bytes> OwnCommands::send(const Bytes& command) {
   if (ResponseCode code = response_code(response); code != rc::success) {
     return tl::unexpected(code);
   }
-  response.erase(response.begin(), response.begin() + kHeaderSize);
-  return response;
+  Bytes parameters(response.begin() + kHeaderSize, response.end());
+  wipe(response);  // a context may be in it
+  return parameters;
 }
 
 Answer<WipedBytes> OwnCommands::save(TpmHandle handle) {

@@ -1,19 +1,14 @@
 // Sessions and contexts that clients save, through the resource manager on the real TPM 2.0.
 #include <gmock/gmock.h>
 
-#include <set>
-
 #include "tests/contract/resource_manager_fixture.h"
 #include "tests/support/hmac_session.h"
 
 namespace vtpm {
 namespace {
 
-using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::Not;
-using testing::SizeIs;
 
 constexpr ResponseCode kUnknownHandle{0x000B0910};
 constexpr ResponseCode kUnknownSession{0x000B0918};

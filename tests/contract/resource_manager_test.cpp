@@ -8,7 +8,6 @@
 namespace vtpm {
 namespace {
 
-using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
