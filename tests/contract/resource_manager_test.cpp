@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "tests/contract/resource_manager_fixture.h"
 
 namespace vtpm {
