@@ -6,18 +6,40 @@
 #include "engine/command/command_traits.h"
 
 namespace vtpm {
+namespace {
 
-Commits::Begun Commits::begin(TpmVersion version, ByteView command) {
+constexpr CommandCode kPcrEvent{0x13C};
+constexpr CommandCode kPcrExtend{0x182};
+constexpr uint32_t kSavedPcrs = 16;  // the first so many
+
+bool extends_saved_pcr(TpmVersion version, const Command& command) {
+  bool extends = command.code() == kPcrExtend || command.code() == kPcrEvent;
+  if (version != TpmVersion::tpm20 || !extends) {
+    return false;
+  }
+  BigEndianReader reader(command.bytes());
+  reader.bytes(kHeaderSize);
+  return reader.u32() < kSavedPcrs && reader.ok();
+}
+
+}  // namespace
+
+Commits::Begun Commits::begin(TpmVersion version, ByteView bytes) {
   changes_.keep();
-  CommandCode code = Command(command).code();
-  CommandTraits traits = traits_of(version, code);
-  bool stores = ends_saved_state_ || stores_by_design(traits, command);
-  return {version, code, stores, !traits.carries_another, stores ? tpm_.copy() : std::nullopt};
+  Command command(bytes);
+  CommandTraits traits = traits_of(version, command.code());
+  bool stores = ends_saved_state_ || stores_by_design(traits, bytes);
+  return {version,
+          command.code(),
+          stores,
+          !traits.carries_another,
+          ends_saved_state_ && extends_saved_pcr(version, command),
+          stores ? tpm_.copy() : std::nullopt};
 }
 
 Commits::Begun Commits::begin_call(TpmVersion version) {
   changes_.keep();
-  return {version, std::nullopt, true, true, tpm_.copy()};
+  return {version, std::nullopt, true, true, false, tpm_.copy()};
 }
 
 Result<void> Commits::end(const Begun& begun, bool succeeded) {
@@ -64,7 +86,8 @@ void Commits::note_saved_state(const Begun& begun, bool succeeded) {
     return;
   }
   if (begun.version == TpmVersion::tpm20) {
-    ends_saved_state_ = ends_saved_state_ || (succeeded && begun.code == cc::shutdown);
+    bool ended = succeeded && begun.ends_saved_state;
+    ends_saved_state_ = (ends_saved_state_ && !ended) || (succeeded && begun.code == cc::shutdown);
   } else {
     ends_saved_state_ = succeeded && begun.code == ordinal::save_state;
   }

@@ -10,7 +10,9 @@
 //
 // A state that was saved for resuming (by TPM2_Shutdown, by TPM_SaveState) ends with the next
 // command that changes what was saved, and a crash must not bring it back: until it has ended every
-// command is one that stores. Of a TPM 1.2 any command ends it.
+// command is one that stores. Of a TPM 1.2 any command ends it. A TPM 2.0 that was resumed from a
+// volatile state may have saved one before that was taken; it has certainly ended with a PCR_Extend
+// or PCR_Event of one of the PCRs 0 to 15, which TPM2_Shutdown saves.
 //
 // Ownership: borrows all three; a Begun owns its copy, which is wiped with it. Threads: one at a
 // time, as the store. Nothing here knows the library: it is behind RestorableTpm.
@@ -54,16 +56,17 @@ class Commits {
     std::optional<CommandCode> code;  // nothing: a call that is none, of the hash interface
     bool stores = false;              // by design
     bool may_be_undone = false;
+    bool ends_saved_state = false;  // certainly, when it succeeds
     std::optional<TpmCopy> before;  // of one that stores
   };
 
   Commits(UnstoredChanges& changes, StateStore& store, RestorableTpm& tpm)
       : changes_(changes), store_(store), tpm_(tpm) {}
 
-  // What may be saved is not known yet: of a TPM 2.0 nothing, since Startup ends it, unless the TPM
-  // was resumed, perhaps behind its Shutdown. A resumed TPM then pays with a copy for each command.
+  // Whether a state is saved is not known yet: of a TPM 2.0 that was not resumed none is, its
+  // Startup ends it.
   void note_power_on(TpmVersion version, bool resumed) {
-    ends_saved_state_ = resumed || version == TpmVersion::tpm12;
+    ends_saved_state_ = version == TpmVersion::tpm12 || resumed;
   }
 
   Begun begin(TpmVersion version, ByteView command);
@@ -79,7 +82,7 @@ class Commits {
   UnstoredChanges& changes_;
   StateStore& store_;
   RestorableTpm& tpm_;
-  bool ends_saved_state_ = false;  // the next command may
+  bool ends_saved_state_ = false;  // the next command may end one
 };
 
 }  // namespace vtpm

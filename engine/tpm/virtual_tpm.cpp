@@ -100,6 +100,7 @@ std::optional<LockoutState> VirtualTpm::lockout() {
     if (!hash_sequence_is_open()) {
       auto response = engine_.query(lockout_query());
       last_lockout_ = response ? parse_lockout(*response) : std::nullopt;
+      storage_.note_unstored();  // a query too can have the TPM want something of its own stored
     }
     state = last_lockout_;
   }

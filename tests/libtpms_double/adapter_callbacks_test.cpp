@@ -258,6 +258,55 @@ TEST_F(LibtpmsAdapter, CommandBehindAShutdown_TakesACopyOfTheTpm) {
   EXPECT_EQ(libtpms().states_taken, 2);
 }
 
+class ResumedAdapter : public LibtpmsAdapter {
+ protected:
+  void SetUp() override {
+    LibtpmsAdapter::SetUp();
+    must(store_.store({TpmVersion::tpm20, BlobKind::volatile_state}, as_bytes("volatile")));
+    libtpms().main_init = [] {
+      static_cast<void>(libtpms().load(TPM_VOLATILESTATE_NAME));
+      return TPM_SUCCESS;
+    };
+    libtpms().response = kSuccess;
+    libtpms().state = to_bytes("as it was");
+    engine_ = make_on();
+    libtpms().states_taken = 0;
+  }
+  int copies_before(const Bytes& command) {
+    libtpms().states_taken = 0;
+    must_execute(*engine_, command);
+    return libtpms().states_taken / 2;
+  }
+
+  std::unique_ptr<LibtpmsEngine> engine_;
+};
+
+Bytes extend_pcr(uint32_t pcr) {
+  return tpm2_command(CommandCode{0x182}, BigEndianWriter().u32(pcr).take());
+}
+
+TEST_F(ResumedAdapter, Commands_TakeACopyUntilASavedPcrWasExtended) {
+  EXPECT_EQ(copies_before(get_random(8)), 1);
+  EXPECT_EQ(copies_before(extend_pcr(16)), 1);
+  EXPECT_EQ(copies_before(extend_pcr(15)), 1);
+
+  EXPECT_EQ(copies_before(get_random(8)), 0);
+}
+
+TEST_F(ResumedAdapter, ExtendThatFails_EndsNothing) {
+  libtpms().response = hex("8001 0000000a 00000101");
+  must_execute(*engine_, extend_pcr(0));
+
+  libtpms().response = kSuccess;
+  EXPECT_EQ(copies_before(get_random(8)), 1);
+}
+
+TEST_F(ResumedAdapter, CommandWithoutAHandle_EndsNothing) {
+  must_execute(*engine_, kExtend);
+
+  EXPECT_EQ(copies_before(get_random(8)), 1);
+}
+
 TEST_F(LibtpmsAdapter, FailedCommitOfACommandThatDoesNotStore_IsKeptAndAnswered) {
   auto engine = make_on();
   store_.fail_stores = true;
