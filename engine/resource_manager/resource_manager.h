@@ -7,7 +7,8 @@
 //   raw file  --> raw() --+
 //
 // Ownership: borrows the port below. Spaces borrow the manager and end before it.
-// Threads: everything on the TPM's strand, the end of a space too; but snapshot(), by any.
+// Threads: everything on the TPM's strand, the end of a space too; but snapshot() and
+// power_changed(), by any.
 // Errors: none. Whatever is wrong, the response says it, in the resource manager's layer where it
 // is not the TPM that says it (docs/resource_manager.md has the list).
 // Source: TPM 2.0 Library part 1 section 30 (context management).
@@ -41,9 +42,9 @@ class ResourceManager {
   // way, so that a resume finds it, and before whatever wants a TPM without it.
   void yield_slots();
 
-  // After power was taken or given. The next command finds out what is left: after a TPM Reset
-  // nothing; after a Restart or Resume what was saved out; all, when the TPM goes on from a
-  // volatile state.
+  // After power was taken or given; never waits for a command. The next command finds out what is
+  // left: after a TPM Reset nothing; after a Restart or Resume what was saved out; all, when the
+  // TPM goes on from a volatile state.
   void power_changed();
 
   // The TPM has become another one (its state was replaced, its version changed). All that spaces

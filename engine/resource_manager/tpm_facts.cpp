@@ -5,6 +5,7 @@
 namespace vtpm {
 
 Answer<Left> TpmFacts::learn(OwnCommands& tpm) {
+  uint64_t change = changes_;
   auto counts = tpm.startup_counts();
   if (!counts) {
     return tl::unexpected(counts.error());
@@ -23,7 +24,8 @@ Answer<Left> TpmFacts::learn(OwnCommands& tpm) {
   context_gap_ = *gap;
   active_sessions_ = *sessions;
   counts_ = *counts;
-  known_ = seen_ = true;
+  learned_ = change;
+  seen_ = true;
   return left;
 }
 

@@ -1,8 +1,11 @@
 // What has to be known of the TPM before a command of a space can be understood: asked once for
 // each power-on, by the first command that comes after it.
 //
-// Threads: on the strand. Errors: the TPM's code; nothing is known then.
+// Threads: on the strand; but power_changed(), by any.
+// Errors: the TPM's code; nothing is known then.
 #pragma once
+
+#include <atomic>
 
 #include "engine/resource_manager/command_table.h"
 #include "engine/resource_manager/own_commands.h"
@@ -14,11 +17,14 @@ enum class Left { everything, what_was_saved, nothing };
 
 class TpmFacts {
  public:
-  void power_changed() { known_ = false; }
+  void power_changed() { ++changes_; }
   // The next TPM is another one.
-  void forget() { known_ = seen_ = false; }
+  void forget() {
+    power_changed();
+    seen_ = false;
+  }
 
-  [[nodiscard]] bool known() const { return known_; }
+  [[nodiscard]] bool known() const { return learned_ == changes_; }
   Answer<Left> learn(OwnCommands& tpm);
 
   [[nodiscard]] const CommandTable& commands() const { return commands_; }
@@ -28,8 +34,9 @@ class TpmFacts {
  private:
   [[nodiscard]] Left left_since(const StartupCounts& now) const;
 
-  bool known_ = false;
-  bool seen_ = false;  // counts_ are this TPM's
+  std::atomic<uint64_t> changes_ = 1;  // of power
+  uint64_t learned_ = 0;               // behind which of them all this was learned
+  bool seen_ = false;                  // counts_ are this TPM's
   StartupCounts counts_;
   CommandTable commands_;
   uint32_t context_gap_ = 0;
