@@ -86,7 +86,7 @@ class HmacSession {
   static void obfuscate(Bytes& bytes, ByteView newer, ByteView older) {
     Bytes mask = must(hmac_sha256({}, BigEndianWriter()
                                           .u32(1)
-                                          .bytes(as_bytes(std::string_view("XOR", 4)))
+                                          .bytes(hex("584f5200"))
                                           .bytes(newer)
                                           .bytes(older)
                                           .u32(static_cast<uint32_t>(bytes.size() * 8))

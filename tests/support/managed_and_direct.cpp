@@ -1,7 +1,6 @@
 #include "tests/support/managed_and_direct.h"
 
 #include <algorithm>
-#include <functional>
 
 namespace vtpm {
 namespace {
@@ -10,42 +9,9 @@ constexpr uint32_t kNobodys = 0x00FFFFFF;  // in handles that no TPM here ever g
 constexpr uint32_t kPersistent = 0x81000001;
 constexpr uint8_t kContinue = 0x01;
 
-constexpr std::array kNames = {
-    "make key",
-    "make owner's key",
-    "load child",
-    "load external",
-    "create",
-    "use key",
-    "start sequence",
-    "start HMAC",
-    "update sequence",
-    "complete",
-    "complete event",
-    "start policy",
-    "start HMAC session",
-    "policy command",
-    "policy digest",
-    "policy restart",
-    "use under session",
-    "use, end session",
-    "flush object",
-    "flush session",
-    "save object",
-    "save session",
-    "load context",
-    "close",
-    "list",
-    "clear",
-    "reset",
-    "raw command",
-    "persistent key",
-    "read public",
-    "unknown object",
-    "unknown session",
-};
-
-Bytes with_byte(CommandCode code, uint32_t handle, uint8_t with) {
+// A command with a handle and a byte.
+template <CommandCode code>
+Bytes with_byte(uint32_t handle, uint8_t with) {
   return tpm2_command_with_password(code, u32_bytes(handle), BigEndianWriter().u8(with).take());
 }
 
@@ -64,12 +30,12 @@ Bytes under_session(uint32_t object, uint32_t session, uint8_t attributes) {
       .take();
 }
 
-Bytes complete_event(uint32_t sequence) {
+Bytes complete_event(uint32_t sequence, uint8_t /*with*/) {
   return tpm2_command_with_password(cc::event_sequence_complete,
                                     BigEndianWriter().u32(16).u32(sequence).take(), {});
 }
 
-Bytes make_persistent(uint32_t object) {
+Bytes make_persistent(uint32_t object, uint8_t /*with*/) {
   return tpm2_command_with_password(cc::evict_control,
                                     BigEndianWriter().u32(kOwnerHierarchy).u32(object).take(),
                                     u32_bytes(kPersistent));
@@ -104,8 +70,56 @@ std::string in_hex(ByteView bytes) {
 }  // namespace
 
 std::string describe(const Step& step) {
-  return "client " + std::to_string(step.client) + ": " + kNames.at(step.what % kNames.size()) +
-         " " + std::to_string(step.first) + " " + std::to_string(step.second);
+  constexpr size_t kRows = ManagedAndDirect::kRows;
+  return "client " + std::to_string(step.client) + ": " +
+         std::string(ManagedAndDirect::rows().at(step.what % kRows).name) + " " +
+         std::to_string(step.first) + " " + std::to_string(step.second);
+}
+
+const std::array<ManagedAndDirect::Row, ManagedAndDirect::kRows>& ManagedAndDirect::rows() {
+  using Worlds = ManagedAndDirect;
+  using U8 = uint8_t;
+  using U32 = uint32_t;
+  static constexpr std::array<Row, kRows> kAll = {{
+      {"make key", &Worlds::make_new, [](U32, U8 w) { return make_key(w); }, kNullHierarchy},
+      {"make owner's key", &Worlds::make_new,
+       [](U32, U8 w) { return make_key(w, kOwnerHierarchy); }, kOwnerHierarchy},
+      {"load child", &Worlds::make_from_object, with_byte<cc::load>},
+      {"load external", &Worlds::make_new,
+       [](U32, U8 w) { return tpm2_command(cc::load_external, Bytes(1, std::byte{w})); },
+       kNullHierarchy},
+      {"create", &Worlds::use_object, with_byte<cc::create>},
+      {"use key", &Worlds::use_object, with_byte<cc::hmac>},
+      {"start sequence", &Worlds::make_new, [](U32, U8) { return start_sequence(); },
+       kNullHierarchy},
+      {"start HMAC", &Worlds::make_from_object, with_byte<cc::hmac_start>, kNullHierarchy},
+      {"update sequence", &Worlds::use_object, with_byte<cc::sequence_update>},
+      {"complete", &Worlds::complete, with_byte<cc::sequence_complete>},
+      {"complete event", &Worlds::complete, complete_event},
+      {"start policy session", &Worlds::make_session, nullptr, 1},
+      {"start HMAC session", &Worlds::make_session, nullptr, 0},
+      {"policy command", &Worlds::use_session,
+       [](U32 h, U8 w) { return policy_command_code(h, w); }},
+      {"policy digest", &Worlds::use_session, [](U32 h, U8) { return policy_get_digest(h); }},
+      {"policy restart", &Worlds::use_session, [](U32 h, U8) { return policy_restart(h); }},
+      {"use under session", &Worlds::use_under_session, nullptr, kContinue},
+      {"use, end session", &Worlds::use_under_session, nullptr, 0},
+      {"flush object", &Worlds::flush_object},
+      {"flush session", &Worlds::flush_session},
+      {"save object", &Worlds::save_object},
+      {"save session", &Worlds::save_session},
+      {"load context", &Worlds::load},
+      {"close", &Worlds::close},
+      {"list", &Worlds::list},
+      {"clear", &Worlds::clear},
+      {"reset", &Worlds::reset},
+      {"raw command", &Worlds::send_raw},
+      {"persistent key", &Worlds::use_persistent},
+      {"read public", &Worlds::use_object, [](U32 h, U8) { return read_public(h); }},
+      {"unknown object", &Worlds::use_unknown_object},
+      {"unknown session", &Worlds::use_unknown_session},
+  }};
+  return kAll;
 }
 
 ManagedAndDirect::ManagedAndDirect(TpmDouble::Sizes few)
@@ -138,97 +152,8 @@ std::optional<std::string> ManagedAndDirect::finish() {
 void ManagedAndDirect::run(const Step& step) {
   Client& client = clients_.at(step.client % kClients);
   reopen(client);
-  Pair object = pick(client.objects, step.first);
-  Pair session = pick(client.sessions, step.first);
-  Pair other_session = pick(client.sessions, step.second);
-  const std::array<std::function<void()>, kNames.size()> what = {
-      [&] { make_object(client, make_key(step.second), kNullHierarchy); },
-      [&] { make_object(client, make_key(step.second, kOwnerHierarchy), kOwnerHierarchy); },
-      [&] {
-        make_object(
-            client, [](uint32_t h, uint8_t w) { return with_byte(cc::load, h, w); }, object,
-            step.second);
-      },
-      [&] {
-        make_object(client, tpm2_command(cc::load_external, Bytes(1, std::byte{step.second})),
-                    kNullHierarchy);
-      },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t w) { return with_byte(cc::create, h, w); }, object,
-            step.second);
-      },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t w) { return with_byte(cc::hmac, h, w); }, object,
-            step.second);
-      },
-      [&] { make_object(client, start_sequence(), kNullHierarchy); },
-      [&] {
-        make_object(
-            client, [](uint32_t h, uint8_t w) { return with_byte(cc::hmac_start, h, w); }, object,
-            0);
-      },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t w) { return with_byte(cc::sequence_update, h, w); },
-            object, step.second);
-      },
-      [&] { complete(client, step); },
-      [&] { complete(client, step); },
-      [&] { make_session(client, SessionKind::policy); },
-      [&] { make_session(client, SessionKind::hmac); },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t w) { return policy_command_code(h, w); }, session,
-            step.second);
-      },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t) { return policy_get_digest(h); }, session, 0);
-      },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t) { return policy_restart(h); }, session, 0);
-      },
-      [&] { use_under_session(client, object, other_session, kContinue); },
-      [&] { use_under_session(client, object, other_session, 0); },
-      [&] { flush(client, client.objects, step.first); },
-      [&] { flush(client, client.sessions, step.first); },
-      [&] { save(client, client.objects, step.first, false); },
-      [&] { save(client, client.sessions, step.first, true); },
-      [&] { load(client, step.first); },
-      [&] { close(client); },
-      [&] { list(client); },
-      [&] { clear(client); },
-      [&] { reset(); },
-      [&] { raw_.send(tpm2_command(cc::get_random, hex("0008"))); },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t) { return make_persistent(h); }, object, 0);
-        use(
-            client, [](uint32_t h, uint8_t w) { return with_byte(cc::hmac, h, w); },
-            {kPersistent, kPersistent}, step.second);
-      },
-      [&] {
-        use(
-            client, [](uint32_t h, uint8_t) { return read_public(h); }, object, 0);
-      },
-      [&] {
-        Pair nobodys{kFirstTransient + kNobodys, kFirstTransient + kNobodys};
-        use_under_session(client, nobodys, session, kContinue);
-        use(
-            client, [](uint32_t h, uint8_t) { return flush_context(h); }, nobodys, 0);
-      },
-      [&] {
-        Pair nobodys{0x02000000 + kNobodys, 0x02000000 + kNobodys};
-        use_under_session(client, object, nobodys, kContinue);
-        use(
-            client, [](uint32_t h, uint8_t) { return flush_context(h); }, nobodys, 0);
-        use(
-            client, [](uint32_t h, uint8_t) { return policy_get_digest(h); }, nobodys, 0);
-      }};
-  what.at(step.what % what.size())();
+  const Row& row = rows().at(step.what % kRows);
+  (this->*row.run)(client, step, row);
 }
 
 // Without any, a handle that names nothing.
@@ -278,34 +203,36 @@ void ManagedAndDirect::complain(const std::string& what, ByteView managed, ByteV
   }
 }
 
-void ManagedAndDirect::make_object(Client& client, const Bytes& command, uint32_t hierarchy) {
+void ManagedAndDirect::make_new(Client& client, const Step& step, const Row& row) {
   if (client.objects.size() == kMostObjects) {
     return;
   }
+  Bytes command = row.make(0, step.second);
   Both both = send(client, command, command);
   if (both.succeeded()) {
     client.objects.push_back(
-        {returned_handle(both.managed), returned_handle(both.direct), hierarchy});
+        {returned_handle(both.managed), returned_handle(both.direct), row.number});
   }
 }
 
-void ManagedAndDirect::make_object(Client& client, Make make, Pair from, uint8_t with) {
+void ManagedAndDirect::make_from_object(Client& client, const Step& step, const Row& row) {
   if (client.objects.size() == kMostObjects) {
     return;
   }
-  Both both = send(client, make(from.managed, with), make(from.direct, with));
+  Pair from = pick(client.objects, step.first);
+  Both both = send(client, row.make(from.managed, step.second), row.make(from.direct, step.second));
   if (both.succeeded()) {
-    bool is_sequence = Command(make(0, 0)).code() == cc::hmac_start;
     client.objects.push_back({returned_handle(both.managed), returned_handle(both.direct),
-                              is_sequence ? kNullHierarchy : from.hierarchy});
+                              row.number == 0 ? from.hierarchy : row.number});
   }
 }
 
-void ManagedAndDirect::make_session(Client& client, SessionKind kind) {
+void ManagedAndDirect::make_session(Client& client, const Step& /*step*/, const Row& row) {
   if (client.sessions.size() == kMostSessions) {
     return;
   }
-  Both both = send(client, start_session(kind), start_session(kind));
+  Bytes command = start_session(static_cast<SessionKind>(row.number));
+  Both both = send(client, command, command);
   if (both.succeeded()) {
     client.sessions.push_back({returned_handle(both.managed), returned_handle(both.direct)});
   }
@@ -315,8 +242,20 @@ void ManagedAndDirect::use(Client& client, Make make, Pair thing, uint8_t with) 
   send(client, make(thing.managed, with), make(thing.direct, with));
 }
 
-void ManagedAndDirect::use_under_session(Client& client, Pair object, Pair session,
-                                         uint8_t attributes) {
+void ManagedAndDirect::use_object(Client& client, const Step& step, const Row& row) {
+  use(client, row.make, pick(client.objects, step.first), step.second);
+}
+
+void ManagedAndDirect::use_session(Client& client, const Step& step, const Row& row) {
+  use(client, row.make, pick(client.sessions, step.first), step.second);
+}
+
+void ManagedAndDirect::use_under_session(Client& client, const Step& step, const Row& row) {
+  use_under(client, pick(client.objects, step.first), pick(client.sessions, step.second),
+            static_cast<uint8_t>(row.number));
+}
+
+void ManagedAndDirect::use_under(Client& client, Pair object, Pair session, uint8_t attributes) {
   Both both = send(client, under_session(object.managed, session.managed, attributes),
                    under_session(object.direct, session.direct, attributes));
   if (both.succeeded() && attributes == 0) {
@@ -324,13 +263,31 @@ void ManagedAndDirect::use_under_session(Client& client, Pair object, Pair sessi
   }
 }
 
-void ManagedAndDirect::complete(Client& client, const Step& step) {
+// It takes a slot for a moment when it is used.
+void ManagedAndDirect::use_persistent(Client& client, const Step& step, const Row& /*row*/) {
+  use(client, make_persistent, pick(client.objects, step.first), 0);
+  use(client, with_byte<cc::hmac>, {kPersistent, kPersistent}, step.second);
+}
+
+void ManagedAndDirect::use_unknown_object(Client& client, const Step& step, const Row& /*row*/) {
+  Pair nobodys{kFirstTransient + kNobodys, kFirstTransient + kNobodys};
+  use_under(client, nobodys, pick(client.sessions, step.first), kContinue);
+  use(
+      client, [](uint32_t h, uint8_t) { return flush_context(h); }, nobodys, 0);
+}
+
+void ManagedAndDirect::use_unknown_session(Client& client, const Step& step, const Row& /*row*/) {
+  Pair nobodys{0x02000000 + kNobodys, 0x02000000 + kNobodys};
+  use_under(client, pick(client.objects, step.first), nobodys, kContinue);
+  use(
+      client, [](uint32_t h, uint8_t) { return flush_context(h); }, nobodys, 0);
+  use(
+      client, [](uint32_t h, uint8_t) { return policy_get_digest(h); }, nobodys, 0);
+}
+
+void ManagedAndDirect::complete(Client& client, const Step& step, const Row& row) {
   Pair object = pick(client.objects, step.first);
-  bool is_event = kNames.at(step.what % kNames.size()) == std::string_view("complete event");
-  Both both = is_event ? send(client, complete_event(object.managed), complete_event(object.direct))
-                       : send(client, with_byte(cc::sequence_complete, object.managed, 1),
-                              with_byte(cc::sequence_complete, object.direct, 1));
-  if (both.succeeded()) {
+  if (send(client, row.make(object.managed, 1), row.make(object.direct, 1)).succeeded()) {
     std::erase_if(client.objects, [&](const Pair& one) { return one.managed == object.managed; });
   }
 }
@@ -342,30 +299,47 @@ void ManagedAndDirect::flush(Client& client, std::vector<Pair>& things, uint8_t 
   }
 }
 
-void ManagedAndDirect::save(Client& client, std::vector<Pair>& things, uint8_t which,
-                            bool is_session) {
+void ManagedAndDirect::flush_object(Client& client, const Step& step, const Row& /*row*/) {
+  flush(client, client.objects, step.first);
+}
+
+void ManagedAndDirect::flush_session(Client& client, const Step& step, const Row& /*row*/) {
+  flush(client, client.sessions, step.first);
+}
+
+// What was saved, if it was.
+std::optional<ManagedAndDirect::Pair> ManagedAndDirect::save(Client& client,
+                                                             const std::vector<Pair>& things,
+                                                             uint8_t which) {
   if (contexts_.size() == kMostSaved) {
-    return;
+    return {};
   }
   Pair thing = pick(things, which);
   Both both = send(client, context_save(thing.managed), context_save(thing.direct), false);
   if (!both.succeeded()) {
-    return;
+    return {};
   }
-  contexts_.push_back(
-      {parameters_of(both.managed), parameters_of(both.direct), is_session ? 0 : thing.hierarchy});
-  if (is_session) {
-    std::erase_if(things, [&](const Pair& one) { return one.managed == thing.managed; });
+  contexts_.push_back({parameters_of(both.managed), parameters_of(both.direct), thing.hierarchy});
+  return thing;
+}
+
+void ManagedAndDirect::save_object(Client& client, const Step& step, const Row& /*row*/) {
+  save(client, client.objects, step.first);
+}
+
+void ManagedAndDirect::save_session(Client& client, const Step& step, const Row& /*row*/) {
+  if (auto saved = save(client, client.sessions, step.first)) {
+    std::erase_if(client.sessions, [&](const Pair& one) { return one.managed == saved->managed; });
   }
 }
 
 // A context that is not good any more is dropped.
-void ManagedAndDirect::load(Client& client, uint8_t which) {
+void ManagedAndDirect::load(Client& client, const Step& step, const Row& /*row*/) {
   if (contexts_.empty() || client.objects.size() == kMostObjects ||
       client.sessions.size() == kMostSessions) {
     return;
   }
-  auto context = contexts_.begin() + which % static_cast<int>(contexts_.size());
+  auto context = contexts_.begin() + step.first % static_cast<int>(contexts_.size());
   Both both = send(client, context_load(context->managed), context_load(context->direct));
   if (!both.succeeded()) {
     contexts_.erase(context);
@@ -375,14 +349,18 @@ void ManagedAndDirect::load(Client& client, uint8_t which) {
   (context->hierarchy == 0 ? client.sessions : client.objects).push_back(loaded);
 }
 
-void ManagedAndDirect::clear(Client& client) {
+void ManagedAndDirect::close(Client& client, const Step& /*step*/, const Row& /*row*/) {
+  close(client);
+}
+
+void ManagedAndDirect::clear(Client& client, const Step& /*step*/, const Row& /*row*/) {
   send(client, clear_tpm(), clear_tpm());
   for (Client& one : clients_) {
     std::erase_if(one.objects, [](const Pair& o) { return o.hierarchy == kOwnerHierarchy; });
   }
 }
 
-void ManagedAndDirect::reset() {
+void ManagedAndDirect::reset(Client& /*client*/, const Step& /*step*/, const Row& /*row*/) {
   small_.reset();
   large_.reset();
   manager_.power_changed();
@@ -392,7 +370,11 @@ void ManagedAndDirect::reset() {
   }
 }
 
-void ManagedAndDirect::list(Client& client) {
+void ManagedAndDirect::send_raw(Client& /*client*/, const Step& /*step*/, const Row& /*row*/) {
+  raw_.send(tpm2_command(cc::get_random, hex("0008")));
+}
+
+void ManagedAndDirect::list(Client& client, const Step& /*step*/, const Row& /*row*/) {
   std::vector<uint32_t> expected;
   for (const Pair& object : client.objects) {
     expected.push_back(object.managed);

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/resource_manager/resource_manager.h"
@@ -68,22 +69,45 @@ class ManagedAndDirect {
     std::vector<Pair> sessions;
   };
   using Make = Bytes (*)(uint32_t handle, uint8_t with);
+  // A kind of step: what is done, and the command where one is all that differs.
+  struct Row {
+    std::string_view name;
+    void (ManagedAndDirect::*run)(Client&, const Step&, const Row&);
+    Make make = nullptr;
+    uint32_t number = 0;  // a hierarchy, a kind of session, attributes
+  };
+  static constexpr size_t kRows = 32;
+  static const std::array<Row, kRows>& rows();
+  friend std::string describe(const Step& step);
 
   void run(const Step& step);
+  void make_new(Client& client, const Step& step, const Row& row);
+  void make_from_object(Client& client, const Step& step, const Row& row);
+  void make_session(Client& client, const Step& step, const Row& row);
+  void use_object(Client& client, const Step& step, const Row& row);
+  void use_session(Client& client, const Step& step, const Row& row);
+  void use_under_session(Client& client, const Step& step, const Row& row);
+  void use_persistent(Client& client, const Step& step, const Row& row);
+  void use_unknown_object(Client& client, const Step& step, const Row& row);
+  void use_unknown_session(Client& client, const Step& step, const Row& row);
+  void complete(Client& client, const Step& step, const Row& row);
+  void flush_object(Client& client, const Step& step, const Row& row);
+  void flush_session(Client& client, const Step& step, const Row& row);
+  void save_object(Client& client, const Step& step, const Row& row);
+  void save_session(Client& client, const Step& step, const Row& row);
+  void load(Client& client, const Step& step, const Row& row);
+  void close(Client& client, const Step& step, const Row& row);
+  void list(Client& client, const Step& step, const Row& row);
+  void clear(Client& client, const Step& step, const Row& row);
+  void reset(Client& client, const Step& step, const Row& row);
+  void send_raw(Client& client, const Step& step, const Row& row);
+
   void reopen(Client& client);
   void close(Client& client);
-  void make_object(Client& client, const Bytes& command, uint32_t hierarchy);
-  void make_object(Client& client, Make make, Pair from, uint8_t with);
-  void make_session(Client& client, SessionKind kind);
   void use(Client& client, Make make, Pair thing, uint8_t with);
-  void use_under_session(Client& client, Pair object, Pair session, uint8_t attributes);
-  void complete(Client& client, const Step& step);
+  void use_under(Client& client, Pair object, Pair session, uint8_t attributes);
   void flush(Client& client, std::vector<Pair>& things, uint8_t which);
-  void save(Client& client, std::vector<Pair>& things, uint8_t which, bool is_session);
-  void load(Client& client, uint8_t which);
-  void clear(Client& client);
-  void reset();
-  void list(Client& client);
+  std::optional<Pair> save(Client& client, const std::vector<Pair>& things, uint8_t which);
   void check_leftovers();
 
   // What both say, handles of responses apart.

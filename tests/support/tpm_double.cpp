@@ -15,7 +15,6 @@ constexpr ResponseCode kWrongType{0x184};     // TPM_RC_VALUE, handle 1
 constexpr ResponseCode kWrongHandle{0x18B};   // TPM_RC_HANDLE, handle 1
 constexpr ResponseCode kIntegrity{0x1DF};     // parameter 1
 constexpr ResponseCode kWrongSession{0x984};  // TPM_RC_VALUE, session 1
-constexpr uint32_t kFirstPersistent = 0x81000000;
 constexpr uint64_t kSecret = 0x5eed;
 
 // FNV-1a.

@@ -76,7 +76,7 @@ class TpmDouble final : public CommandPort {
   Done start_session(const CommandLayout& layout);
   Done flush(uint32_t handle);
   Done save(uint32_t handle);
-  Done load(ByteView context);
+  Done load(ByteView bytes);
   Done load_object(const Context& context);
   Done load_session(const Context& context);
   Done clear();
