@@ -15,6 +15,10 @@ size_t difference(size_t a, size_t b) {
 
 }  // namespace
 
+void Limits::set_active_sessions(size_t most) {
+  active_sessions_ = most > options_.raw_sessions ? most - options_.raw_sessions : most;
+}
+
 size_t Limits::objects_left(const SpaceTables& space) const {
   bool has_few = spaces_.objects_of(space.peer.pid) < kFewObjects;
   size_t in_use = spaces_.objects() + (has_few ? 0 : options_.kept_objects);

@@ -14,7 +14,7 @@ class Limits {
       : options_(options), spaces_(spaces) {}
 
   // The TPM's, TPM_PT_ACTIVE_SESSIONS_MAX; 0: it does not say.
-  void set_active_sessions(size_t most) { active_sessions_ = most; }
+  void set_active_sessions(size_t most);
 
   // How many more.
   [[nodiscard]] size_t objects_left(const SpaceTables& space) const;

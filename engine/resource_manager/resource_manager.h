@@ -39,7 +39,8 @@ class ResourceManager {
   CommandPort& raw() { return *raw_; }
 
   // Saves out whatever spaces have loaded: before a TPM2_Shutdown(STATE) that does not come by this
-  // way, so that a resume finds it, and before whatever wants a TPM without it.
+  // way, so that a resume finds it; and before a volatile state is taken or stored that another
+  // process goes on from, where nobody would know whose it is, nor free its slots.
   void yield_slots();
 
   // After power was taken or given; never waits for a command. The next command finds out what is

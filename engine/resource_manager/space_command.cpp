@@ -113,6 +113,9 @@ void SpaceCommand::prepare() {
   } else if (command_.code() == cc::shutdown) {
     parts_.residency.evict_all();
   }
+}
+
+void SpaceCommand::make_place() {
   if (layout_.attributes().returns_handle) {
     parts_.residency.make_place(space_);
     new_object_ = std::make_unique<Object>();
@@ -165,6 +168,7 @@ ResponseCode SpaceCommand::bring_in(T*& wanted, ResponseCode unknown) {
 }
 
 Bytes SpaceCommand::send(const Ticket& ticket) {
+  make_place();
   if (std::ranges::all_of(objects_, [](Object* one) { return one == nullptr; })) {
     return parts_.residency.send(command_, ticket);
   }

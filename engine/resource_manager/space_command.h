@@ -30,6 +30,7 @@ class SpaceCommand {
   ResponseCode resolve_sessions();
   [[nodiscard]] ResponseCode check_limits() const;
   void prepare();
+  void make_place();
   ResponseCode bring_in();
   template <class T>
   ResponseCode bring_in(T*& wanted, ResponseCode unknown);

@@ -99,12 +99,30 @@ TEST_F(ManagedLimits, SessionBeyondTheLimit_IsRefused) {
 }
 
 TEST_F(ManagedLimits, HoardersOfSessions_LeaveSomeForOthers) {
-  std::vector<SpaceClient> hoarding = hoarders(9);
+  std::vector<SpaceClient> hoarding = hoarders(8);
   SpaceClient client = open();
 
   EXPECT_EQ(client.code(start_session()), rc::success);
   EXPECT_EQ(client.code(start_session()), rc::success);
   EXPECT_EQ(client.code(start_session()), kNoMoreSessions);
+}
+
+TEST_F(ManagedLimits, HoardersOfSessions_LeaveSomeForTheRawNode) {
+  std::vector<SpaceClient> hoarding = hoarders(40);
+  SpaceClient raw(manager_.raw());
+
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(raw.code(start_session()), rc::success);
+  }
+}
+
+TEST_F(ManagedLimits, FiftyClientsBesideAHoarder_HaveASessionEach) {
+  std::vector<SpaceClient> clients = hoarders(1);
+  for (int i = 0; i < 50; ++i) {
+    clients.push_back(open({.pid = 300 + i, .uid = 1000}));
+
+    EXPECT_EQ(clients.back().code(start_session()), rc::success);
+  }
 }
 
 TEST_F(ManagedLimits, SavedSessionsOfAHoarder_DoNotEndThoseOfAnotherUser) {
