@@ -1,5 +1,7 @@
 #include "engine/resource_manager/own_commands.h"
 
+#include <algorithm>
+
 #include "engine/command/codec.h"
 #include "engine/command/marshal.h"
 #include "engine/resource_manager/codes.h"
@@ -27,9 +29,11 @@ Answer<Bytes> OwnCommands::send(const Bytes& command) {
   if (ResponseCode code = response_code(response); code != rc::success) {
     return tl::unexpected(code);
   }
-  Bytes parameters(response.begin() + kHeaderSize, response.end());
-  wipe(response);  // a context may be in it
-  return parameters;
+  // In place: what was executed must not be lost for want of memory.
+  std::ranges::copy(std::span(response).subspan(kHeaderSize), response.begin());
+  wipe(std::span(response).last(kHeaderSize));  // of a context, perhaps
+  response.resize(response.size() - kHeaderSize);
+  return response;
 }
 
 Answer<WipedBytes> OwnCommands::save(TpmHandle handle) {
