@@ -104,7 +104,6 @@ ctl 0 create web04 --migration-key file=/etc/vtpm/no-such-key
 ctl 1 start web04
 expect_output 'no-such-key'
 systemctl stop vtpm@web04.service
-systemctl reset-failed vtpm@web04.service 2>/dev/null || true
 sed -i '/^migration-key/d' /etc/vtpm/web04.toml
 echo 'buffersize = 3968' >>/etc/vtpm/web04.toml
 ctl 1 start web04
@@ -139,8 +138,10 @@ mv /var/lib/vtpm/precious /var/lib/vtpm/elsewhere
 ctl 1 start precious
 expect_output '/var/lib/vtpm/precious'
 expect_exit 1 test -e /var/lib/vtpm/precious
+for _ in {1..6}; do systemctl start vtpm@precious.service 2>/dev/null || true; done
+is_at_its_limit() { journalctl --no-pager -o cat -u "vtpm@$1" | grep -q 'repeated too quickly'; }
+wait_for 10 is_at_its_limit precious # systemd refuses to start it for a minute
 mv /var/lib/vtpm/elsewhere /var/lib/vtpm/precious
-systemctl reset-failed vtpm@precious.service 2>/dev/null || true
 ctl 0 start precious
 ctl 0 destroy precious --yes --keep-state
 expect_exit 0 test -s /var/lib/vtpm/precious/state
@@ -166,7 +167,7 @@ expect_eq "$(stat -c '%U:%G %a' "$(node_of special-ctl)")" "root:vmuser 660" "th
 expect_exit 0 "$LIB/as" vmuser vtpmctl power on special
 ctl 0 destroy special --yes
 
-step "many cost one call of systemd"
+step "many cost as few calls of systemd as one"
 ctl 0 create many1
 ctl 0 create many2
 cat >"$WORK/systemctl" <<'STUB'
@@ -182,7 +183,7 @@ counted() {
 }
 counted 0 start many1 many2
 expect_output 'many1: started'
-expect_eq "$(calls)" 1 "calls for start"
+expect_eq "$(calls)" 2 "calls for start: reset-failed, start"
 counted 0 list
 expect_eq "$(calls)" 1 "calls for list"
 counted 0 status --all --json

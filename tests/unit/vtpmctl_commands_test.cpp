@@ -179,13 +179,115 @@ TEST_F(VtpmctlInstances, Several_HaveAResultEach) {
   EXPECT_EQ(ran_.size(), 1u);
 }
 
+TEST_F(VtpmctlInstances, SeveralWithJson_AreOneArrayWithTheErrorOfEach) {
+  EXPECT_EQ(run({"enable", "web01", "nobody", "web02", "--json"}), 1);
+
+  auto all = nlohmann::json::parse(out_.str());
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0], (nlohmann::json{{"name", "web01"}, {"ok", true}, {"exit_status", 0}}));
+  EXPECT_EQ(all[1]["name"], "nobody");
+  EXPECT_EQ(all[1]["ok"], false);
+  EXPECT_EQ(all[1]["kind"], "not_found");
+  EXPECT_EQ(all[1]["exit_status"], 1);
+  EXPECT_THAT(all[1]["error"].get<std::string>(), HasSubstr("no virtual TPM called nobody"));
+  EXPECT_EQ(nlohmann::json::parse(err_.str())["error"], "not enabled: nobody");
+}
+
+TEST_F(VtpmctlInstances, SeveralWithJson_TellOfAnUnusableTpmAsItsStatus) {
+  device_.on<vtpm_status>(VTPM_GET_STATUS, [](auto& status) {
+    status = {};
+    status.phase = VTPM_PHASE_FAILED;
+    return 0;
+  });
+
+  EXPECT_EQ(run({"start", "web01", "web02", "--json"}), 3);
+
+  auto all = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(all[0]["exit_status"], 3);
+  EXPECT_EQ(all[0]["kind"], "tpm");
+  EXPECT_EQ(all[1]["exit_status"], 0);
+}
+
+TEST_F(VtpmctlInstances, AllWithJson_IsAnArrayOfOneToo) {
+  answer_ = {0, "Id=vtpm@web02.service\nUnitFileState=enabled\nActiveState=inactive\n"};
+
+  EXPECT_EQ(run({"start", "--all", "--json"}), 0);
+
+  auto all = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(all[0]["name"], "web02");
+  EXPECT_THAT(err_.str(), IsEmpty());
+}
+
+TEST_F(VtpmctlInstances, AllWhereNoneFits_IsToldAndNoFailure) {
+  answer_ = {0,
+             "Id=vtpm@web01.service\nActiveState=inactive\n\n"
+             "Id=vtpm@web02.service\nActiveState=inactive\n\n"
+             "Id=vtpm@web03.service\nActiveState=failed\n"};
+
+  EXPECT_EQ(run({"start", "--all"}), 0);
+  EXPECT_EQ(run({"stop", "--all"}), 0);
+  EXPECT_EQ(run({"restart", "--all"}), 0);
+
+  EXPECT_THAT(err_.str(),
+              AllOf(HasSubstr("vtpmctl: no virtual TPM is enabled, and none was started; vtpmctl "
+                              "enable NAME"),
+                    HasSubstr("none was stopped\n"), HasSubstr("none was restarted\n")));
+  EXPECT_THAT(out_.str(), IsEmpty());
+  EXPECT_THAT(ran_, Each(testing::Contains("show")));
+}
+
+TEST_F(VtpmctlInstances, AllWhereNoneFitsWithJson_IsAnEmptyArrayAndAWarning) {
+  EXPECT_EQ(run({"start", "--all", "--json"}), 0);
+
+  EXPECT_EQ(nlohmann::json::parse(out_.str()), nlohmann::json::array());
+  EXPECT_THAT(nlohmann::json::parse(err_.str())["warning"].get<std::string>(),
+              HasSubstr("none was started"));
+}
+
+TEST_F(VtpmctlCommand, AllOfAHostWithoutInstances_IsToldWithWhatToDo) {
+  EXPECT_EQ(run({"enable", "--all"}), 0);
+  EXPECT_THAT(err_.str(), HasSubstr("vtpmctl create makes one"));
+
+  EXPECT_EQ(run({"state", "backup", "--all", path("backups").c_str()}), 0);
+  EXPECT_THAT(err_.str(), HasSubstr("nothing was backed up"));
+}
+
+TEST_F(VtpmctlInstances, DestroyWithAStateElsewhere_IsRefusedBeforeAnythingIsStopped) {
+  std::ofstream(instances_.configuration_of("web02"), std::ios::app) << "state = 'dir:/srv/two'\n";
+
+  EXPECT_EQ(run({"destroy", "web02", "--yes"}), 1);
+
+  EXPECT_THAT(ran_, IsEmpty());
+  EXPECT_THAT(err_.str(), HasSubstr("--keep-state"));
+  EXPECT_EQ(run({"destroy", "web02", "--yes", "--keep-state"}), 0) << err_.str();
+}
+
+TEST_F(VtpmctlInstances, DestroyWithAnUnreadableConfiguration_LeavesAStateThatNobodyKnowsOf) {
+  std::ofstream(instances_.configuration_of("web02"), std::ios::app) << "state = [[\n";
+  std::filesystem::create_directories(instances_.directory_of("web02"));
+
+  EXPECT_EQ(run({"destroy", "web02", "--yes"}), 1);
+
+  EXPECT_THAT(ran_, IsEmpty());
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("web02.toml:2"), HasSubstr("--keep-state")));
+  EXPECT_TRUE(std::filesystem::exists(instances_.directory_of("web02")));
+}
+
+TEST_F(VtpmctlInstances, DestroyThatIsRefused_DoesNotAskBefore) {
+  std::ofstream(instances_.configuration_of("web02"), std::ios::app) << "state = 'dir:/srv/two'\n";
+
+  EXPECT_EQ(run({"destroy", "web02"}), 1);
+
+  EXPECT_THAT(out_.str(), IsEmpty());
+}
+
 TEST_F(VtpmctlInstances, All_OfStartAreThoseThatAreEnabled) {
   answer_ = {0, "Id=vtpm@web02.service\nUnitFileState=enabled\nActiveState=inactive\n"};
 
   EXPECT_EQ(run({"start", "--all"}), 0);
 
   EXPECT_THAT(ran_.back(), ElementsAre("systemctl", "start", "vtpm@web02.service"));
-  EXPECT_EQ(ran_.size(), 2u);
+  EXPECT_EQ(ran_.size(), 3u) << "show, reset-failed, start";
 }
 
 TEST_F(VtpmctlInstances, List_ShowsAllThatClaimADeviceWithOneCall) {
@@ -237,6 +339,19 @@ TEST_F(VtpmctlInstances, Reap_GoesOnBehindADaemonThatDoesNotAnswer) {
   EXPECT_EQ(run({"reap", "4711"}), 0);
 
   EXPECT_THAT(err_.str(), HasSubstr("does not answer"));
+}
+
+TEST_F(VtpmctlInstances, ReapWithJson_IsOneArrayOfWhatWasStoppedAndWhatWasNotAsked) {
+  device_.on<vtpm_status>(VTPM_GET_STATUS, held_by_this_process);
+  std::string process = std::to_string(::getpid());
+  answer_ = {1, "Access denied\n"};
+
+  EXPECT_EQ(run({"reap", process.c_str(), "--json"}), 1);
+
+  auto all = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(all[0]["name"], "web01");
+  EXPECT_EQ(all[0]["error"], "Access denied");
+  EXPECT_EQ(nlohmann::json::parse(err_.str())["error"], "not stopped: web01");
 }
 
 TEST_F(VtpmctlInstances, SpawnWithoutUdev_Fails) {

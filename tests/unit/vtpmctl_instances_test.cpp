@@ -198,12 +198,14 @@ TEST_F(Instances, WithSystemd_AreUnits) {
   ASSERT_TRUE(services->stop_soon("one"));
   ASSERT_TRUE(services->enable({"one"}).front());
 
-  EXPECT_THAT(ran_, ElementsAre(ElementsAre("systemctl", "start", "vtpm@one.service"),
-                                ElementsAre("systemctl", "stop", "--no-block", "vtpm@one.service"),
-                                ElementsAre("systemctl", "--quiet", "enable", "vtpm@one.service")));
+  EXPECT_THAT(ran_,
+              ElementsAre(ElementsAre("systemctl", "--quiet", "reset-failed", "vtpm@one.service"),
+                          ElementsAre("systemctl", "start", "vtpm@one.service"),
+                          ElementsAre("systemctl", "stop", "--no-block", "vtpm@one.service"),
+                          ElementsAre("systemctl", "--quiet", "enable", "vtpm@one.service")));
 }
 
-TEST_F(Instances, ManyOfSystemd_CostOneCall) {
+TEST_F(Instances, ManyOfSystemd_CostAsManyCallsAsOne) {
   Names names;
   for (int i = 0; i < 150; ++i) {
     names.push_back("vm-" + std::to_string(i));
@@ -211,14 +213,14 @@ TEST_F(Instances, ManyOfSystemd_CostOneCall) {
   auto services = make_services(true, run_, paths_);
 
   services->start(names);
-  EXPECT_EQ(ran_.size(), 1u);
-  services->stop(names);
   EXPECT_EQ(ran_.size(), 2u);
+  services->stop(names);
+  EXPECT_EQ(ran_.size(), 3u);
   services->enable(names);
   services->disable(names);
-  EXPECT_EQ(ran_.size(), 4u);
-  services->states(names);
   EXPECT_EQ(ran_.size(), 5u);
+  services->states(names);
+  EXPECT_EQ(ran_.size(), 6u);
 }
 
 TEST_F(Instances, RestartOfSystemd_LiftsTheLimitOfStartsFirst) {
@@ -228,6 +230,23 @@ TEST_F(Instances, RestartOfSystemd_LiftsTheLimitOfStartsFirst) {
                                             "vtpm@one.service", "vtpm@two.service"),
                                 ElementsAre("systemctl", "restart", "vtpm@one.service",
                                             "vtpm@two.service")));
+}
+
+TEST_F(Instances, StartOfSystemd_LiftsTheLimitOfStartsFirst) {
+  make_services(true, run_, paths_)->start({"one", "two"});
+
+  EXPECT_THAT(
+      ran_, ElementsAre(ElementsAre("systemctl", "--quiet", "reset-failed", "vtpm@one.service",
+                                    "vtpm@two.service"),
+                        ElementsAre("systemctl", "start", "vtpm@one.service", "vtpm@two.service")));
+}
+
+TEST_F(Instances, StartByAnEventOfSystemd_LiftsTheLimitOfStartsFirst) {
+  ASSERT_TRUE(make_services(true, run_, paths_)->start_soon("one"));
+
+  EXPECT_THAT(ran_,
+              ElementsAre(ElementsAre("systemctl", "--quiet", "reset-failed", "vtpm@one.service"),
+                          ElementsAre("systemctl", "start", "--no-block", "vtpm@one.service")));
 }
 
 TEST_F(Instances, NoneOfSystemd_CostNoCall) {
@@ -367,8 +386,13 @@ class PidFiles : public Instances {
   void looks_like(const std::string& program, const std::string& name) {
     std::filesystem::remove(process_ / "exe");
     std::filesystem::create_symlink(program, process_ / "exe");
-    std::ofstream words(process_ / "cmdline", std::ios::binary);
-    words << "vtpmd" << '\0' << "--name" << '\0' << name << '\0' << "--daemon" << '\0';
+    was_started_by({"vtpmd", "--name", name, "--daemon"});
+  }
+  void was_started_by(const std::vector<std::string>& words) {
+    std::ofstream file(process_ / "cmdline", std::ios::binary);
+    for (const std::string& word : words) {
+      file << word << '\0';
+    }
   }
   void write(const std::string& name, pid_t pid) {
     std::ofstream(paths_.pid_file_of(name)) << pid << "\n";
@@ -387,6 +411,28 @@ TEST_F(PidFiles, OfADaemonWhoseProgramWasReplaced_IsBelieved) {
   looks_like("/usr/sbin/vtpmd (deleted)", "one");
 
   EXPECT_EQ(services_.state_of("one").state, "running");
+}
+
+TEST_F(PidFiles, OfADaemonWithItsNameInOneWord_IsBelieved) {
+  was_started_by({"vtpmd", "--daemon", "--name=one"});
+
+  EXPECT_EQ(services_.state_of("one").state, "running");
+}
+
+TEST_F(PidFiles, OfADaemonWithAnotherNameOrNone_IsNotBelieved) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"vtpmd", "--name=one2"},
+                                                {"vtpmd", "--name=on"},
+                                                {"vtpmd"},
+                                                {"vtpmd", "--name"},
+                                                {"vtpmd", "--names", "one"},
+                                                {"vtpmd", "--name=", "one"},
+                                                {"vtpmd", "one"},
+                                                {"vtpmd", "--", "--name", "one"},
+                                                {"vtpmd", "--", "--name=one"}}) {
+    was_started_by(words);
+
+    EXPECT_EQ(services_.state_of("one").state, "unknown") << testing::PrintToString(words);
+  }
 }
 
 TEST_F(PidFiles, OfAnotherProgram_IsALeftover) {

@@ -8,8 +8,11 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "ctl/tool/device/device_client.h"
+#include "tests/support/source_tree.h"
 
 namespace vtpm {
 namespace {
@@ -104,6 +107,14 @@ TEST(NodeOpener, DaemonThatDoesNotAnswer_IsToldAsSuch) {
   auto opened = opener.open("/dev/null");
 
   EXPECT_THAT(opened.error().message, HasSubstr("does not answer"));
+}
+
+TEST(NodeOpener, Patience_IsWhatTheManualTells) {
+  std::ostringstream page;
+  page << std::ifstream(source_file("docs/vtpmctl.8")).rdbuf();
+
+  EXPECT_THAT(page.str(), HasSubstr(std::to_string(kAnswerPatience.count()) + " seconds"));
+  EXPECT_THAT(page.str(), HasSubstr(std::to_string(kRequestPatience.count()) + " minutes"));
 }
 
 TEST(NodeOpener, WhatIsNoDevice_IsNotOpened) {

@@ -218,7 +218,29 @@ TEST_F(VtpmctlStatusOfMany, OneThatDoesNotAnswer_HidesNoOther) {
   EXPECT_EQ(all[1]["phase"], "stopped");
   EXPECT_EQ(all[2]["asked"], "nobody");
   EXPECT_EQ(all[2]["phase"], "unknown");
+  EXPECT_EQ(all[2]["kind"], "not_found");
+  EXPECT_EQ(all[2]["exit_status"], 1);
   EXPECT_THAT(err_.str(), HasSubstr("could not ask vtpm7, nobody: "));
+}
+
+TEST_F(VtpmctlStatusOfMany, ServiceOnItsWay_IsToldAsThePhase) {
+  answer_ = {0,
+             "Id=vtpm@web02.service\nActiveState=activating\n\n"
+             "Id=vtpm@web03.service\nActiveState=deactivating\n"};
+
+  auto all = status_of({"web02", "web03"});
+  EXPECT_EQ(all[0]["phase"], "starting");
+  EXPECT_EQ(all[1]["phase"], "stopping");
+  EXPECT_THAT(words_of("web02"), HasSubstr("starting: its daemon has no node yet"));
+  EXPECT_THAT(words_of("web03"), HasSubstr("stopping: its daemon has no node any more"));
+}
+
+TEST_F(VtpmctlStatusOfMany, DaemonWithoutANode_IsNotToldAsStopped) {
+  std::ofstream(path("etc/web03.toml")) << "device = \"auto\"\n";
+  answer_ = {0, "Id=vtpm@web03.service\nActiveState=active\n"};
+
+  EXPECT_EQ(status_of("web03")["phase"], "unknown");
+  EXPECT_THAT(words_of("web03"), HasSubstr("its daemon runs, and has no node here"));
 }
 
 TEST_F(VtpmctlStatusOfMany, InstanceThatRunsWithoutALink_IsAskedByItsDevice) {

@@ -99,7 +99,8 @@ class CommandLine {
     app_.require_subcommand(1);
     app_.footer(
         "DEV is vtpm0, /dev/vtpm0 or a VM's name. 'vtpmctl VERB --help' tells a verb's options.\n"
-        "Exit status: 0 done, 1 refused or failed, 2 wrong usage.");
+        "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 started, but its TPM cannot be "
+        "used.");
     add_queries();
     add_power();
     add_tpm();

@@ -89,16 +89,6 @@ Result<void> run_verb(const Arguments& arguments, Host& host) {
   return run_on_device(arguments, host);
 }
 
-int exit_status(Verb verb, const Error& error) {
-  constexpr int kFailed = 1;
-  constexpr int kUsage = 2;
-  constexpr int kUnusable = 3;
-  if ((verb == Verb::start || verb == Verb::restart) && error.code == Errc::tpm) {
-    return kUnusable;
-  }
-  return verb == Verb::create && error.code == Errc::invalid ? kUsage : kFailed;
-}
-
 }  // namespace
 
 int run_command(const Arguments& arguments, Host& host) {
@@ -110,10 +100,25 @@ int run_command(const Arguments& arguments, Host& host) {
   if (done) {
     return 0;
   }
-  int status = exit_status(arguments.verb, done.error());
+  int status = verb::exit_status_of(arguments.verb, done.error());
   host.err << (arguments.json ? error_as_json(done.error(), status)
                               : "vtpmctl: " + done.error().message + "\n");
   return status;
+}
+
+int verb::exit_status_of(Verb verb, const Error& error) {
+  constexpr int kFailed = 1;
+  constexpr int kUsage = 2;
+  constexpr int kUnusable = 3;
+  if ((verb == Verb::start || verb == Verb::restart) && error.code == Errc::tpm) {
+    return kUnusable;
+  }
+  return verb == Verb::create && error.code == Errc::invalid ? kUsage : kFailed;
+}
+
+void verb::warn(const Arguments& arguments, Host& host, const std::string& text) {
+  Report report;
+  host.err << (arguments.json ? report.add("warning", text).json() : "vtpmctl: " + text + "\n");
 }
 
 void verb::print(const Arguments& arguments, Host& host, const Report& report) {

@@ -113,13 +113,13 @@ Report report_of(const Seen& seen, const Host& host) {
     return report_of(*seen.view, host);
   }
   std::string device = seen.device.empty() ? "" : host.paths.dev + "/" + seen.device;
+  constexpr int kFailed = 1;
   Report report;
   report.add("asked", seen.asked, printable(seen.asked))
       .add("name", seen.name, seen.name.empty() ? "none is known" : printable(seen.name))
       .add("device", device, device.empty() ? "unknown" : printable(device))
-      .add("phase", phase_words(seen.view.error()))
-      .add("error", seen.view.error().message, printable(seen.view.error().message));
-  return report;
+      .add("phase", phase_words(seen.view.error()));
+  return add_error(report, seen.view.error(), kFailed);
 }
 
 // Whoever may not ask has seen nothing; a TPM that does not answer is one to be looked after.

@@ -88,13 +88,33 @@ void add_identity(Report& report, const TpmView& view, const Host& host) {
            view.name.empty() ? "" : host.instances.configuration_of(view.name), "none");
 }
 
+// Of an instance whose daemon could not be asked, since it has no node.
+struct PhaseWithoutNode {
+  const char* name;
+  const char* words;
+};
+
+PhaseWithoutNode phase_without_node(const std::string& service) {
+  if (service == "starting") {
+    return {"starting", "starting: its daemon has no node yet"};
+  }
+  if (service == "stopping") {
+    return {"stopping", "stopping: its daemon has no node any more"};
+  }
+  if (service == "running") {
+    return {kUnknown, "unknown: its daemon runs, and has no node here"};
+  }
+  return {"stopped", "stopped: no daemon runs"};
+}
+
 void add_tpm(Report& report, const TpmView& view, const vtpm_status& status) {
   bool runs = view.status.has_value();
   bool started = has(status.flags, VTPM_STATUS_STARTED);
   std::string version = runs ? version_name(status.version) : "";
+  PhaseWithoutNode phase = phase_without_node(view.service);
   report.add("version", version, runs ? "TPM " + version : kUnknown)
-      .add("phase", runs ? phase_name(status.phase) : "stopped",
-           runs ? phase_words(status) : "stopped: no daemon runs")
+      .add("phase", runs ? phase_name(status.phase) : phase.name,
+           runs ? phase_words(status) : phase.words)
       .add("started", started, yes_or_no(started))
       .add("locality", uint64_t{status.locality});
   std::string reason = runs ? text_in(status.reason) : view.last_words;

@@ -76,4 +76,10 @@ void tell_phase(DeviceClient& device, Host& host);
 // Prints a report in the form that was asked for.
 void print(const Arguments& arguments, Host& host, const Report& report);
 
+// Tells on standard error what is no failure, in the form that was asked for: {"warning": text}.
+void warn(const Arguments& arguments, Host& host, const std::string& text);
+
+// The exit status that a verb which failed so ends with.
+int exit_status_of(Verb verb, const Error& error);
+
 }  // namespace vtpm::verb

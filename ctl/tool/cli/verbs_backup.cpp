@@ -155,7 +155,9 @@ Report as_report(const MadeBackup& made) {
   for (const StoredBlob& blob : made.blobs.value_or(std::vector<StoredBlob>())) {
     bytes += blob.data.size();
   }
-  return made.blobs ? report.add("bytes", bytes) : report.add("error", made.blobs.error().message);
+  constexpr int kFailed = 1;
+  return made.blobs ? report.add("bytes", bytes).add("exit_status", uint64_t{0})
+                    : add_error(report, made.blobs.error(), kFailed);
 }
 
 std::string as_line(const MadeBackup& made) {
@@ -167,7 +169,11 @@ std::string as_line(const MadeBackup& made) {
 Result<void> back_all_up(const Arguments& arguments, const Keys& keys, Host& host) {
   std::string failed;
   std::vector<Report> reports;
-  for (const std::string& name : list_instances(host.instances)) {
+  Names names = list_instances(host.instances);
+  if (names.empty()) {
+    warn(arguments, host, "this host keeps no virtual TPM, and nothing was backed up");
+  }
+  for (const std::string& name : names) {
     MadeBackup made = back_up(name, arguments.directory + "/" + name, arguments, keys, host);
     reports.push_back(as_report(made));
     failed += made.blobs ? "" : " " + name;

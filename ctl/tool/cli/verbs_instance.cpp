@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <istream>
+#include <iterator>
 #include <ostream>
 
 #include "ctl/tool/cli/open_device.h"
@@ -23,6 +24,7 @@ using OnServices = Results (Services::*)(const Names&);
 struct Outcome {
   std::string name;
   Result<void> result;
+  std::string warning{};  // empty: none
 };
 using Outcomes = std::vector<Outcome>;
 
@@ -32,20 +34,26 @@ std::string link_of(const Host& host, const std::string& name) {
 }
 
 // Whoever starts an instance uses it next, by its name. Without udev there are no links.
-void wait_for_links(const Host& host, const Outcomes& outcomes) {
+void wait_for_links(Outcomes& outcomes, const Host& host) {
   constexpr std::chrono::seconds kPatience{10};
   auto deadline = std::chrono::steady_clock::now() + kPatience;
-  for (const auto& [name, result] : outcomes) {
+  for (auto& [name, result, warning] : outcomes) {
     std::string link = link_of(host, name);
     if (host.udev && result && !wait_for_path(link, deadline)) {
-      host.err << "vtpmctl: " << name << " is up, but udev has made no " << link
-               << "; are the rules of vtpm installed?\n";
+      warning =
+          name + " is up, but udev has made no " + link + "; are the rules of vtpm installed?";
     }
   }
 }
 
-// Those of the command line, or all that `condition` holds for.
-Names chosen(const Arguments& arguments, Host& host, bool (*condition)(const ServiceState&)) {
+// Which instances --all means.
+struct All {
+  bool (*fits)(const ServiceState&);
+  const char* if_none;  // what is said where there is none
+};
+
+// Those of the command line, or all that --all means.
+Names chosen(const Arguments& arguments, Host& host, const All& meant) {
   if (!arguments.all) {
     return arguments.names;
   }
@@ -53,9 +61,13 @@ Names chosen(const Arguments& arguments, Host& host, bool (*condition)(const Ser
   auto states = host.services.states(all);
   Names names;
   for (size_t i = 0; i < all.size(); ++i) {
-    if (condition(states[i])) {
+    if (meant.fits(states[i])) {
       names.push_back(all[i]);
     }
+  }
+  if (names.empty()) {
+    warn(arguments, host,
+         all.empty() ? "this host keeps no virtual TPM; vtpmctl create makes one" : meant.if_none);
   }
   return names;
 }
@@ -96,7 +108,7 @@ Outcomes on_each(const Names& names, Host& host, OnServices what,
   for (const std::string& name : names) {
     auto fit = check_instance_exists(host.instances, name);
     fit = fit && check != nullptr ? check(name, host) : fit;
-    outcomes.push_back({name, fit});
+    outcomes.push_back({name, fit, {}});
     if (fit) {
       rest.push_back(name);
     }
@@ -111,33 +123,73 @@ Outcomes on_each(const Names& names, Host& host, OnServices what,
   return outcomes;
 }
 
-// One line for each of several; the failures of all as one.
-Result<void> tell(const Outcomes& outcomes, Host& host, const std::string& done) {
-  if (outcomes.size() == 1) {
-    return outcomes.front().result;
+Report report_of(const Outcome& outcome, Verb verb) {
+  Report report;
+  report.add("name", outcome.name).add("ok", outcome.result.has_value(), "");
+  if (!outcome.warning.empty()) {
+    report.add("warning", outcome.warning);
   }
-  std::string failed;
-  bool unusable = true;
-  for (const auto& [name, result] : outcomes) {
+  return outcome.result ? report.add("exit_status", uint64_t{0})
+                        : add_error(report, outcome.result.error(),
+                                    exit_status_of(verb, outcome.result.error()));
+}
+
+void print_objects(const Outcomes& outcomes, Verb verb, Host& host) {
+  std::vector<Report> reports;
+  std::ranges::transform(outcomes, std::back_inserter(reports),
+                         [&](const Outcome& outcome) { return report_of(outcome, verb); });
+  host.out << json_array(reports);
+}
+
+void print_lines(const Outcomes& outcomes, Host& host, const std::string& done) {
+  for (const auto& [name, result, warning] : outcomes) {
     if (result) {
       host.out << name << ": " << done << "\n";
-      continue;
+    } else {
+      host.err << "vtpmctl: " << result.error().message << "\n";
     }
-    host.err << "vtpmctl: " << result.error().message << "\n";
-    failed += " " + name;
-    unusable = unusable && result.error().code == Errc::tpm;
+  }
+}
+
+// The failures of all as one.
+Result<void> failure_of(const Outcomes& outcomes, const std::string& done) {
+  std::string failed;
+  bool unusable = true;
+  for (const auto& [name, result, warning] : outcomes) {
+    failed += result ? "" : " " + name;
+    unusable = unusable && (result || result.error().code == Errc::tpm);
   }
   return failed.empty() ? Result<void>()
                         : failure(unusable ? Errc::tpm : Errc::io, "not " + done + ":" + failed);
 }
 
+// Of several a line or an object for each; of one what went wrong alone.
+Result<void> tell(const Outcomes& outcomes, const Arguments& arguments, Host& host,
+                  const std::string& done) {
+  if (arguments.json && (arguments.all || outcomes.size() > 1)) {
+    print_objects(outcomes, arguments.verb, host);
+    return failure_of(outcomes, done);
+  }
+  for (const Outcome& outcome : outcomes) {
+    if (!outcome.warning.empty()) {
+      warn(arguments, host, outcome.warning);
+    }
+  }
+  if (outcomes.size() == 1) {
+    return outcomes.front().result;
+  }
+  print_lines(outcomes, host, done);
+  return failure_of(outcomes, done);
+}
+
 // NOLINTNEXTLINE(performance-unnecessary-value-param): changed below
-Result<void> tell_started(Outcomes outcomes, Host& host, const std::string& done) {
-  wait_for_links(host, outcomes);
-  for (auto& [name, result] : outcomes) {
+Result<void> tell_started(Outcomes outcomes, const Arguments& arguments, Host& host,
+                          const std::string& done) {
+  wait_for_links(outcomes, host);
+  for (auto& [name, result, warning] : outcomes) {
     result = result ? check_usable(name, host) : result;
   }
-  return tell(outcomes, host, done);
+  return tell(outcomes, arguments, host, done);
 }
 
 bool confirmed(Host& host, const std::string& name, bool keep_state) {
@@ -204,30 +256,34 @@ Result<void> create(const Arguments& arguments, Host& host) {
 }
 
 Result<void> start(const Arguments& arguments, Host& host) {
-  Names names = chosen(arguments, host, is_enabled);
-  return tell_started(on_each(names, host, &Services::start), host, "started");
+  All all{is_enabled,
+          "no virtual TPM is enabled, and none was started; vtpmctl enable NAME, or "
+          "vtpmctl start NAME for one that is not"};
+  Names names = chosen(arguments, host, all);
+  return tell_started(on_each(names, host, &Services::start), arguments, host, "started");
 }
 
 Result<void> stop(const Arguments& arguments, Host& host) {
-  Names names = chosen(arguments, host, is_up);
+  Names names = chosen(arguments, host, {is_up, "no virtual TPM runs, and none was stopped"});
   auto check = arguments.force ? nullptr : check_may_stop;
-  return tell(on_each(names, host, &Services::stop, check), host, "stopped");
+  return tell(on_each(names, host, &Services::stop, check), arguments, host, "stopped");
 }
 
 Result<void> restart(const Arguments& arguments, Host& host) {
-  Names names = chosen(arguments, host, is_up);
+  Names names = chosen(arguments, host, {is_up, "no virtual TPM runs, and none was restarted"});
   auto check = arguments.force ? nullptr : check_may_stop;
-  return tell_started(on_each(names, host, &Services::restart, check), host, "restarted");
+  return tell_started(on_each(names, host, &Services::restart, check), arguments, host,
+                      "restarted");
 }
 
 Result<void> enable(const Arguments& arguments, Host& host) {
-  Names names = chosen(arguments, host, is_any);
-  return tell(on_each(names, host, &Services::enable), host, "enabled");
+  Names names = chosen(arguments, host, {is_any, ""});
+  return tell(on_each(names, host, &Services::enable), arguments, host, "enabled");
 }
 
 Result<void> disable(const Arguments& arguments, Host& host) {
-  Names names = chosen(arguments, host, is_any);
-  return tell(on_each(names, host, &Services::disable), host, "disabled");
+  Names names = chosen(arguments, host, {is_any, ""});
+  return tell(on_each(names, host, &Services::disable), arguments, host, "disabled");
 }
 
 Result<void> destroy(const Arguments& arguments, Host& host) {
@@ -235,9 +291,12 @@ Result<void> destroy(const Arguments& arguments, Host& host) {
   if (auto exists = check_instance_exists(host.instances, name); !exists) {
     return exists;
   }
-  auto free = arguments.force ? Result<void>() : check_may_stop(name, host);
-  if (!free) {
-    return free;
+  // All that may refuse comes before anything is stopped.
+  auto possible = check_removable(host.instances, name, arguments.keep_state).and_then([&] {
+    return arguments.force ? Result<void>() : check_may_stop(name, host);
+  });
+  if (!possible) {
+    return possible;
   }
   if (!arguments.yes && !confirmed(host, name, arguments.keep_state)) {
     return failure(Errc::denied, name + " was not destroyed");
@@ -301,21 +360,33 @@ Result<void> forget(const Arguments& arguments, Host& host) {
 }
 
 // KVM says that the machine of a process has gone; the TPMs that this process opened go with it.
+// One that cannot be asked keeps no other from that, and is no failure: it may be anybody's.
 Result<void> reap(const Arguments& arguments, Host& host) {
+  Outcomes outcomes;
+  Outcomes stopped;
   for (const std::string& name : list_instances(host.instances)) {
     auto device = open_device(name, host);
     auto status = device ? device->call(request::get_status) : tl::unexpected(device.error());
     if (!status && status.error().code != Errc::not_found) {
-      host.err << "vtpmctl: " << status.error().message << "\n";
+      outcomes.push_back({name, tl::unexpected(status.error())});
     }
     if (status && status->opener_pid == arguments.process) {
-      if (auto stopped = host.services.stop_soon(name); !stopped) {
-        return stopped;
-      }
-      host.out << name << "\n";
+      stopped.push_back({name, host.services.stop_soon(name)});
+      outcomes.push_back(stopped.back());
     }
   }
-  return {};
+  if (arguments.json) {
+    print_objects(outcomes, arguments.verb, host);
+    return failure_of(stopped, "stopped");
+  }
+  for (const auto& [name, result, warning] : outcomes) {
+    if (result) {
+      host.out << name << "\n";
+    } else {
+      warn(arguments, host, result.error().message);
+    }
+  }
+  return failure_of(stopped, "stopped");
 }
 
 }  // namespace vtpm::verb

@@ -5,51 +5,12 @@
 
 #include "ctl/tool/cli/overview.h"
 #include "ctl/tool/cli/verbs.h"
+#include "ctl/tool/device/capabilities.h"
 #include "ctl/tool/device/transfers.h"
 #include "engine/command/response_codes.h"
 
 namespace vtpm::verb {
 namespace {
-
-struct CapabilityRow {
-  uint64_t bit;
-  const char* name;
-};
-
-constexpr auto kCapabilities = std::to_array<CapabilityRow>({
-    {VTPM_CAP_INIT, "INIT"},
-    {VTPM_CAP_SHUTDOWN, "SHUTDOWN"},
-    {VTPM_CAP_GET_TPMESTABLISHED, "GET_TPMESTABLISHED"},
-    {VTPM_CAP_SET_LOCALITY, "SET_LOCALITY"},
-    {VTPM_CAP_HASHING, "HASHING"},
-    {VTPM_CAP_CANCEL_TPM_CMD, "CANCEL_TPM_CMD"},
-    {VTPM_CAP_STORE_VOLATILE, "STORE_VOLATILE"},
-    {VTPM_CAP_RESET_TPMESTABLISHED, "RESET_TPMESTABLISHED"},
-    {VTPM_CAP_GET_STATEBLOB, "GET_STATEBLOB"},
-    {VTPM_CAP_SET_STATEBLOB, "SET_STATEBLOB"},
-    {VTPM_CAP_STOP, "STOP"},
-    {VTPM_CAP_GET_CONFIG, "GET_CONFIG"},
-    {VTPM_CAP_SET_DATAFD, "SET_DATAFD"},
-    {VTPM_CAP_SET_BUFFERSIZE, "SET_BUFFERSIZE"},
-    {VTPM_CAP_GET_INFO, "GET_INFO"},
-    {VTPM_CAP_SEND_COMMAND_HEADER, "SEND_COMMAND_HEADER"},
-    {VTPM_CAP_LOCK_STORAGE, "LOCK_STORAGE"},
-    {VTPM_CAP_EXECUTE, "EXECUTE"},
-    {VTPM_CAP_GET_STATUS, "GET_STATUS"},
-    {VTPM_CAP_SET_VERSION, "SET_VERSION"},
-});
-
-std::vector<std::string> capability_names(uint64_t mask) {
-  std::vector<std::string> names;
-  for (unsigned i = 0; i < 64; ++i) {
-    uint64_t bit = uint64_t{1} << i;
-    if ((mask & bit) != 0) {
-      const auto* row = std::ranges::find(kCapabilities, bit, &CapabilityRow::bit);
-      names.push_back(row != kCapabilities.end() ? row->name : "bit " + std::to_string(i));
-    }
-  }
-  return names;
-}
 
 std::string or_dash(const std::string& text) {
   return text.empty() ? "-" : printable(text);
@@ -104,6 +65,9 @@ Result<void> list(const Arguments& arguments, Host& host) {
 
 Result<void> status(const Arguments& arguments, Host& host) {
   auto all = arguments.all ? look_at_all(host) : look_at(arguments.names, host);
+  if (all.empty()) {
+    warn(arguments, host, "there is no virtual TPM on this host");
+  }
   for (Seen& seen : all) {
     if (seen.view) {
       ask_last_words(*seen.view, host);

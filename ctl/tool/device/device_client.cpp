@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kLeastPatience{250};
 constexpr const char* kNoAnswer = "its daemon does not answer";
-// A TPM's slowest command takes two minutes at most; a request may wait for one that runs.
-constexpr std::chrono::minutes kLongestRequest{5};
 
 // Those that a daemon answers beside whatever runs.
 bool is_quick(uint32_t number) {
@@ -121,7 +119,7 @@ Result<IoctlFunction> NodeOpener::open(const std::string& path) {
   }
   std::shared_ptr<NodeProcess> shared = std::move(*process);
   return [shared, patience = patience_](uint32_t number, void* structure) {
-    return shared->ioctl(number, structure, is_quick(number) ? patience : kLongestRequest);
+    return shared->ioctl(number, structure, is_quick(number) ? patience : kRequestPatience);
   };
 }
 

@@ -131,6 +131,12 @@ class DeviceClient {
   IoctlFunction ioctl_;
 };
 
+// How long a daemon is waited for (docs/vtpmctl.8 says it): to open its node, and for what it
+// answers beside whatever runs; and for any other request, which may wait for a command that runs,
+// of which a TPM's slowest takes two minutes.
+inline constexpr std::chrono::seconds kAnswerPatience{8};
+inline constexpr std::chrono::minutes kRequestPatience{5};
+
 // Whether a device could not be asked because its daemon did not answer in time.
 bool did_not_answer(const Error& error);
 
@@ -141,7 +147,7 @@ bool did_not_answer(const Error& error);
 class NodeOpener {
  public:
   explicit NodeOpener(NodeCalls calls = system_calls(),
-                      std::chrono::milliseconds patience = std::chrono::seconds(8))
+                      std::chrono::milliseconds patience = kAnswerPatience)
       : calls_(std::move(calls)), patience_(patience) {}
 
   // Or says why that cannot be. What is returned outlives this.

@@ -137,16 +137,19 @@ std::string json_array(const std::vector<Report>& reports) {
 }
 
 std::string error_as_json(const Error& error, int exit_status) {
+  Report report;
+  return add_error(report, error, exit_status).json();
+}
+
+Report& add_error(Report& report, const Error& error, int exit_status) {
   // By the order of Errc.
   constexpr std::array kKinds = {"not_found",   "invalid", "busy",        "denied", "corrupt",
                                  "unsupported", "io",      "wrong_phase", "tpm"};
   auto kind = static_cast<size_t>(error.code);
-  Report report;
-  report.add("error", error.message)
-      .add("kind", kind < kKinds.size() ? kKinds.at(kind) : "unknown")
-      .add("exit_status", static_cast<uint64_t>(exit_status))
-      .add("tpm_result", uint64_t{error.tpm_result});
-  return report.json();
+  return report.add("error", error.message, printable(error.message))
+      .add_quietly("kind", kind < kKinds.size() ? kKinds.at(kind) : "unknown")
+      .add_quietly("exit_status", static_cast<uint64_t>(exit_status))
+      .add_quietly("tpm_result", uint64_t{error.tpm_result});
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

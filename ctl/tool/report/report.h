@@ -61,6 +61,9 @@ std::string json_array(const std::vector<Report>& reports);
 // {"error": what people are told, "kind": "denied", "exit_status": 1, "tpm_result": 0}.
 std::string error_as_json(const Error& error, int exit_status);
 
+// The same fields, behind those that the report has.
+Report& add_error(Report& report, const Error& error, int exit_status);
+
 // Columns as wide as their widest cell; the first row is the headline.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 

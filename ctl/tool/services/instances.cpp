@@ -201,13 +201,30 @@ void forget_nodes(const InstancePaths& paths, const std::string& name) {
   }
 }
 
-Result<void> remove_instance(const InstancePaths& paths, const std::string& name, bool keep_state) {
+Result<void> check_removable(const InstancePaths& paths, const std::string& name, bool keep_state) {
+  if (::access(paths.configuration.c_str(), W_OK) != 0) {
+    return system_failure("cannot remove " + paths.configuration_of(name), errno);
+  }
+  if (keep_state) {
+    return {};
+  }
   auto settings = read_settings(paths.configuration_of(name));
-  auto elsewhere = settings ? value_of(*settings, "state") : std::nullopt;
-  if (!keep_state && elsewhere) {
+  if (!settings) {
+    return failure(settings.error().code, settings.error().message +
+                                              ". So nobody knows where the state of " + name +
+                                              " is; mend that, or say --keep-state");
+  }
+  if (auto elsewhere = value_of(*settings, "state")) {
     return failure(Errc::invalid, "the state of " + name + " is in " + *elsewhere +
                                       ", which vtpmctl did not make; say --keep-state, and remove "
                                       "it yourself");
+  }
+  return {};
+}
+
+Result<void> remove_instance(const InstancePaths& paths, const std::string& name, bool keep_state) {
+  if (auto removable = check_removable(paths, name, keep_state); !removable) {
+    return removable;
   }
   std::error_code error;
   if (!keep_state) {

@@ -51,8 +51,13 @@ std::optional<std::string> instance_called(const std::string& asked, const Insta
 // Removes what udev was told of its nodes, once its daemon has ended.
 void forget_nodes(const InstancePaths& paths, const std::string& name);
 
-// Removes the configuration, and the state unless that is kept. Errors: io; invalid when the state
-// is not where this made it: it is left, and told.
+// Whether remove_instance() would refuse that: to be asked before its daemon is stopped. Errors:
+// invalid when the state is not where create_instance() made it, or nobody can tell where it is;
+// denied to all but root; io.
+Result<void> check_removable(const InstancePaths& paths, const std::string& name, bool keep_state);
+
+// Removes the configuration, and the state unless that is kept. Errors: those of check_removable(),
+// and then nothing is removed; io.
 Result<void> remove_instance(const InstancePaths& paths, const std::string& name, bool keep_state);
 
 }  // namespace vtpm

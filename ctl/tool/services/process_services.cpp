@@ -57,10 +57,18 @@ bool is_vtpmd(const std::string& process) {
   return program == "vtpmd" || program == "vtpmd (deleted)";  // by an upgrade
 }
 
+// As vtpmd reads its options: --name NAME or --name=NAME, before a word "--" that ends them.
 bool was_started_as(const std::string& process, const std::string& name) {
+  constexpr std::string_view kOption = "--name";
   auto words = words_of(process);
-  auto option = std::ranges::find(words, "--name");
-  return option != words.end() && std::next(option) != words.end() && *std::next(option) == name;
+  for (auto word = words.begin(); word != words.end() && *word != "--"; ++word) {
+    auto next = std::next(word);
+    if ((*word == kOption && next != words.end() && *next == name) ||
+        *word == std::string(kOption) + "=" + name) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Nobody else can have written it.

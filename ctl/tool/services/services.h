@@ -20,7 +20,7 @@ using Names = std::vector<std::string>;
 using Results = std::vector<Result<void>>;
 
 struct ServiceState {
-  std::string state;  // "running", "stopped", "failed", "starting", ...
+  std::string state;  // "running", "stopped", "failed", "starting", "stopping", ...
   bool enabled;       // whether it comes up with the machine's CUSE
   std::string run{};  // systemd's number of its last run; empty: not known
 };

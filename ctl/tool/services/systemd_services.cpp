@@ -1,6 +1,7 @@
 #include "ctl/tool/services/systemd_services.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <iterator>
 #include <sstream>
@@ -14,10 +15,14 @@ std::string unit_of(const std::string& name) {
 }
 
 std::string in_words(const std::string& state) {
-  if (state == "active") {
-    return "running";
-  }
-  return state == "inactive" ? "stopped" : state == "activating" ? "starting" : state;
+  constexpr auto kWords =
+      std::to_array<std::pair<const char*, const char*>>({{"active", "running"},
+                                                          {"reloading", "running"},
+                                                          {"inactive", "stopped"},
+                                                          {"activating", "starting"},
+                                                          {"deactivating", "stopping"}});
+  const auto* found = std::ranges::find(kWords, state, &std::pair<const char*, const char*>::first);
+  return found == kWords.end() ? state : found->second;
 }
 
 bool is_down(const ServiceState& state) {
@@ -54,14 +59,19 @@ Results SystemdServices::start(const Names& names) {
   return bring_up("start", names);
 }
 
-// A restart does not unload the unit, so its limit of starts would count those that a person asks
-// for: that is for daemons that end by themselves.
 Results SystemdServices::restart(const Names& names) {
-  static_cast<void>(systemctl({"--quiet", "reset-failed"}, names));
   return bring_up("restart", names);
 }
 
+// A unit that has hit its limit of starts is refused for a while, and a start that a person asks
+// for counts as well: but the limit is for daemons that end by themselves. A unit that systemd does
+// not know yet has no limit to lift, which it calls a failure.
+void SystemdServices::lift_limit_of_starts(const Names& names) {
+  static_cast<void>(systemctl({"--quiet", "reset-failed"}, names));
+}
+
 Results SystemdServices::bring_up(const char* verb, const Names& names) {
+  lift_limit_of_starts(names);
   std::string begin = journal_now();
   auto done = systemctl({verb}, names);
   Results results(names.size());
@@ -97,6 +107,7 @@ Results SystemdServices::disable(const Names& names) {
 }
 
 Result<void> SystemdServices::start_soon(const std::string& name) {
+  lift_limit_of_starts({name});
   return systemctl({"start", "--no-block"}, {name});
 }
 

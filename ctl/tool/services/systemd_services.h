@@ -31,6 +31,7 @@ class SystemdServices final : public Services {
   Result<void> systemctl(std::vector<std::string> words, const Names& names);
   // What systemd knows of each, in their order; empty where it told nothing.
   std::vector<Properties> show(const Names& names);
+  void lift_limit_of_starts(const Names& names);
   Results bring_up(const char* verb, const Names& names);
   // One call for all; after a failure those have failed that are not as wanted.
   Results each(std::vector<std::string> words, const Names& names,
