@@ -69,7 +69,7 @@ class Commits {
     ends_saved_state_ = version == TpmVersion::tpm12 || resumed;
   }
 
-  Begun begin(TpmVersion version, ByteView command);
+  Begun begin(TpmVersion version, ByteView bytes);
   // Of a call that is no command and may store.
   Begun begin_call(TpmVersion version);
 

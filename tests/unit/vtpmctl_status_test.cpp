@@ -187,11 +187,11 @@ TEST_F(VtpmctlStatusOfMany, Several_AreParagraphs) {
 }
 
 TEST_F(VtpmctlStatusOfMany, OneAlone_IsAnObject) {
-  EXPECT_EQ(status_of({"web03"})["name"], "web03");
+  EXPECT_EQ(status_of("web03")["name"], "web03");
 }
 
 TEST_F(VtpmctlStatusOfMany, All_AreThoseOfTheListWithOneQuestionToSystemd) {
-  auto all = status_of({"--all"});
+  auto all = status_of("--all");
 
   EXPECT_THAT(names_in(all), testing::ElementsAre("web01", "web02", "web03"));
   EXPECT_EQ(all[1]["service"], "failed");
@@ -204,7 +204,7 @@ TEST_F(VtpmctlStatusOfMany, AllOfOne_IsAnArrayToo) {
   std::filesystem::remove(path("etc/web02.toml"));
   std::filesystem::remove(path("etc/web03.toml"));
 
-  EXPECT_EQ(status_of({"--all"}).size(), 1u);
+  EXPECT_EQ(status_of("--all").size(), 1u);
 }
 
 TEST_F(VtpmctlStatusOfMany, OneThatDoesNotAnswer_HidesNoOther) {
@@ -244,7 +244,7 @@ TEST_F(VtpmctlStatusOfMany, DaemonWithoutANode_IsNotToldAsStopped) {
 }
 
 TEST_F(VtpmctlStatusOfMany, InstanceThatRunsWithoutALink_IsAskedByItsDevice) {
-  EXPECT_EQ(status_of({"web01"})["phase"], "on");
+  EXPECT_EQ(status_of("web01")["phase"], "on");
 }
 
 TEST_F(VtpmctlCommand, ErrorWithJson_IsAnObjectOnStandardError) {

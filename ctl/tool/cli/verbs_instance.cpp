@@ -40,8 +40,10 @@ void wait_for_links(Outcomes& outcomes, const Host& host) {
   for (auto& [name, result, warning] : outcomes) {
     std::string link = link_of(host, name);
     if (host.udev && result && !wait_for_path(link, deadline)) {
-      warning =
-          name + " is up, but udev has made no " + link + "; are the rules of vtpm installed?";
+      warning.append(name)
+          .append(" is up, but udev has made no ")
+          .append(link)
+          .append("; are the rules of vtpm installed?");
     }
   }
 }
