@@ -42,7 +42,7 @@ class ResourceManager::Core {
 
 class ResourceManager::SpacePort final : public CommandPort {
  public:
-  SpacePort(Core& core, Peer peer) : core_(core), space_(core.spaces().open(peer)) {}
+  SpacePort(Core& core, SpaceOwner peer) : core_(core), space_(core.spaces().open(peer)) {}
   SpacePort(const SpacePort&) = delete;
   SpacePort& operator=(const SpacePort&) = delete;
   ~SpacePort() override { core_.close(space_); }
@@ -187,7 +187,7 @@ ResourceManager::ResourceManager(CommandPort& tpm, ResourceManagerOptions option
 
 ResourceManager::~ResourceManager() = default;
 
-std::unique_ptr<CommandPort> ResourceManager::open_space(Peer peer) {
+std::unique_ptr<CommandPort> ResourceManager::open_space(SpaceOwner peer) {
   return std::make_unique<SpacePort>(*core_, peer);
 }
 

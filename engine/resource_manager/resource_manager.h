@@ -32,7 +32,7 @@ class ResourceManager {
 
   // Commands of its opener go into it. Its end flushes all that the opener left, and wipes the
   // copies that were kept of it.
-  std::unique_ptr<CommandPort> open_space(Peer peer);
+  std::unique_ptr<CommandPort> open_space(SpaceOwner peer);
 
   // For commands of the raw node, which name the TPM's own handles: nothing of a space is loaded
   // while one of them runs. Costs nothing while no space has anything loaded.

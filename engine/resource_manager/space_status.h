@@ -9,15 +9,15 @@
 namespace vtpm {
 
 // The process that opened a space, and its user.
-struct Peer {
+struct SpaceOwner {
   pid_t pid = 0;
   uid_t uid = 0;
-  friend bool operator==(const Peer&, const Peer&) = default;
+  friend bool operator==(const SpaceOwner&, const SpaceOwner&) = default;
 };
 
 struct SpaceStatus {
   uint64_t id = 0;  // in the order of opening
-  Peer peer;
+  SpaceOwner peer;
   size_t objects = 0;
   size_t sessions = 0;
   uint64_t commands = 0;

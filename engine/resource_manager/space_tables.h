@@ -42,7 +42,7 @@ struct Session {
 
 struct SpaceTables {
   uint64_t id = 0;
-  Peer peer;
+  SpaceOwner peer;
   uint64_t commands = 0;
   std::vector<std::unique_ptr<Object>> objects;    // sorted by name
   std::vector<std::unique_ptr<Session>> sessions;  // sorted by index

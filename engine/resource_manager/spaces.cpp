@@ -23,7 +23,7 @@ size_t sessions_in(const SpaceTables& space) {
 
 }  // namespace
 
-Spaces::Handle Spaces::open(Peer peer) {
+Spaces::Handle Spaces::open(SpaceOwner peer) {
   std::list<SpaceTables> opened(1);
   opened.front().id = ++opened_;
   opened.front().peer = peer;

@@ -16,7 +16,7 @@ class Spaces {
  public:
   using Handle = std::list<SpaceTables>::iterator;
 
-  Handle open(Peer peer);
+  Handle open(SpaceOwner peer);
   // It is shown no more. What it still had is in closed() until somebody has seen to it; this needs
   // no memory.
   void close(Handle space);

@@ -27,14 +27,14 @@ class EnginePort final : public CommandPort {
 
 class ManagedTpm : public testing::Test {
  protected:
-  static constexpr Peer kPeer{.pid = 100, .uid = 1000};
+  static constexpr SpaceOwner kPeer{.pid = 100, .uid = 1000};
 
   ManagedTpm() {
     must(engine_->power_on(StoredVolatile::keep).map([](PoweredOn) {}));
     tpm_.must(tpm2_startup());
   }
 
-  SpaceClient open(Peer peer = kPeer) { return SpaceClient(manager_.open_space(peer)); }
+  SpaceClient open(SpaceOwner peer = kPeer) { return SpaceClient(manager_.open_space(peer)); }
 
   // Power is taken and given again.
   void power_cycle(StartupType type) {

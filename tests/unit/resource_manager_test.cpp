@@ -47,7 +47,7 @@ class Managed : public testing::Test {
   explicit Managed(TpmDouble::Sizes sizes = {}, ResourceManagerOptions options = {})
       : double_(sizes), manager_(count_, options) {}
 
-  SpaceClient open(Peer peer = {.pid = 1, .uid = 1}) {
+  SpaceClient open(SpaceOwner peer = {.pid = 1, .uid = 1}) {
     SpaceClient client(manager_.open_space(peer));
     client.must(get_random(8));  // what is asked once for each power-on has been asked
     count_.commands.clear();
