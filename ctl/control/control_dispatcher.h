@@ -90,16 +90,11 @@ class ControlDispatcher {
     if (waiting.row->turn == Turn::as_command) {
       pending = context_.tpm.accept();
     }
-    auto lane = waiting.caller.lane;
+    auto lane = waiting.caller.lane ? waiting.caller.lane : new_lane();
     Precedence precedence = precedence_of(*waiting.row, waiting.caller);
-    Task task([this, waiting = std::move(waiting), pending]() mutable {
-      carry_out(std::move(waiting), pending);
-    });
-    if (lane) {
-      lane->run(std::move(task), precedence);
-    } else {
-      strand_.run(std::move(task), precedence);
-    }
+    lane->run([this, waiting = std::move(waiting),
+               pending]() mutable { carry_out(std::move(waiting), pending); },
+              precedence);
   }
 
   template <class Make, class Done>

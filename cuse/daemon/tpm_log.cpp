@@ -29,8 +29,7 @@ void TpmLog::on_not_stored(CommandCode command, Change change, const std::string
 void TpmLog::on_unstored(Unstored what, const std::string& reason) {
   const std::string counted =
       "what the TPM wants stored (counts of failed authorisations, its time, the state before a "
-      "command "
-      "that was undone, or what a command inside another one changed) ";
+      "command that was undone, or what a command inside another one changed) ";
   switch (what) {
     case Unstored::kept:
       log::error(counted + "cannot be stored: " + reason +

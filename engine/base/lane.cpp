@@ -1,34 +1,24 @@
 #include "engine/base/lane.h"
 
+#include <optional>
+
 namespace vtpm {
 
-// One of the lane's tasks on the strand. However it ends, the lane goes on.
-struct Lane::Turn {
-  Turn(std::shared_ptr<Lane> on, Task what) : lane(std::move(on)), task(std::move(what)) {}
-  Turn(Turn&&) = default;
-  Turn& operator=(Turn&&) = delete;
-  ~Turn() {
-    if (lane) {
-      task = Task();  // what it owns ends before the next one begins
-      lane->go_on();
-    }
-  }
-  void operator()() { task(); }
+bool Lane::begin_turn() {
+  MutexLock lock(mutex_);
+  return !std::exchange(busy_, true);
+}
 
-  std::shared_ptr<Lane> lane;
-  Task task;
-};
-
-void Lane::run(Task task, Precedence precedence) {
+void Lane::wait(Task task, Precedence precedence) {
   {
     MutexLock lock(mutex_);
     if (busy_) {
       waiting_.push_back({std::move(task), precedence});
       return;
     }
-    busy_ = true;
+    busy_ = true;  // the other one has ended meanwhile
   }
-  send({std::move(task), precedence});
+  send(std::move(task), precedence);
 }
 
 bool Lane::full() const {
@@ -36,11 +26,7 @@ bool Lane::full() const {
   return waiting_.size() >= kMostWaiting;
 }
 
-void Lane::send(Waiting next) {
-  strand_.run(Turn(shared_from_this(), std::move(next.task)), next.precedence);
-}
-
-// A task that cannot be sent is dropped, and its Turn comes here again.
+// A task that cannot be sent is dropped, and its Hold comes here again.
 void Lane::go_on() noexcept {
   std::optional<Waiting> next;
   {
@@ -53,7 +39,7 @@ void Lane::go_on() noexcept {
     waiting_.pop_front();
   }
   try {
-    send(std::move(*next));
+    send(std::move(next->task), next->precedence);
   } catch (...) {  // NOLINT(bugprone-empty-catch)
   }
 }

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "engine/base/mutex.h"
@@ -27,21 +27,59 @@ class Lane : public std::enable_shared_from_this<Lane> {
   explicit Lane(Strand& strand) : strand_(strand) {}
 
   // On the strand, once all that came before on this lane has ended.
-  void run(Task task, Precedence precedence = Precedence::ordinary);
+  template <class Callable>
+  void run(Callable&& callable, Precedence precedence = Precedence::ordinary) {
+    if (begin_turn()) {
+      send(std::forward<Callable>(callable), precedence);
+    } else {
+      wait(Task(std::forward<Callable>(callable)), precedence);
+    }
+  }
 
   // As many wait as may: the source is to be refused more. A hint among threads, which may all see
   // the last place.
   [[nodiscard]] bool full() const;
 
  private:
-  struct Turn;
+  // The lane is one task's. However that ends, the lane goes on when this is gone.
+  class Hold {
+   public:
+    explicit Hold(std::shared_ptr<Lane> lane) : lane_(std::move(lane)) {}
+    Hold(Hold&&) = default;
+    Hold& operator=(Hold&&) = delete;
+    ~Hold() {
+      if (lane_) {
+        lane_->go_on();
+      }
+    }
+
+   private:
+    std::shared_ptr<Lane> lane_;
+  };
+
+  // What the task owns ends before the next one begins: members end in the reverse order.
+  template <class Callable>
+  struct OnStrand {
+    void operator()() { callable(); }
+    Hold hold;
+    Callable callable;
+  };
+
   struct Waiting {
     Task task;
     Precedence precedence;
   };
 
-  void send(Waiting next);
+  // False while the lane is another task's.
+  bool begin_turn();
+  void wait(Task task, Precedence precedence);
   void go_on() noexcept;
+
+  template <class Callable>
+  void send(Callable&& callable, Precedence precedence) {
+    using Kept = OnStrand<std::remove_cvref_t<Callable>>;
+    strand_.run(Kept{Hold(shared_from_this()), std::forward<Callable>(callable)}, precedence);
+  }
 
   Strand& strand_;
   mutable Mutex mutex_;

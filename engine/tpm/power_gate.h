@@ -1,8 +1,7 @@
 // Answers what is not for the TPM to answer, and lets everything else through: commands of a TPM
-// that has ended or that has had its power taken since they were accepted (the failure response),
-// that were cancelled before they began, that come while
-// the storage is waited for or in other hands (TPM_RC_RETRY: the kernel's and the TSS's senders try
-// again).
+// that has ended, or whose power was taken since they were accepted (the failure response), that
+// were cancelled before they began, that come while the storage is waited for or in other hands
+// (TPM_RC_RETRY: the kernel's and the TSS's senders try again).
 //
 // It also says how long commands may be, when a TPM 2.0 that is on and not started is asked for
 // exactly that, which it would refuse by itself: docs/decisions/0004.
