@@ -42,11 +42,25 @@ inline std::string libtpms_version_text(uint32_t version) {
 
 namespace rc {
 inline constexpr ResponseCode success{0x000};
+inline constexpr ResponseCode size{0x095};
+inline constexpr ResponseCode insufficient{0x09A};
 inline constexpr ResponseCode initialize{0x100};  // TPM_RC_INITIALIZE: not started, or already
 inline constexpr ResponseCode failure{0x101};
+inline constexpr ResponseCode command_size{0x142};
 inline constexpr ResponseCode command_code{0x143};
-inline constexpr ResponseCode testing{0x90A};
+inline constexpr ResponseCode auth_size{0x144};
+inline constexpr ResponseCode auth_context{0x145};
+inline constexpr ResponseCode parameter_handle{0x1CB};  // TPM_RC_HANDLE, parameter 1
+inline constexpr ResponseCode context_gap{0x901};
+inline constexpr ResponseCode object_memory{0x902};
+inline constexpr ResponseCode session_memory{0x903};
+inline constexpr ResponseCode memory{0x904};
+inline constexpr ResponseCode session_handles{0x905};
+inline constexpr ResponseCode object_handles{0x906};
 inline constexpr ResponseCode canceled{0x909};
+inline constexpr ResponseCode testing{0x90A};
+inline constexpr ResponseCode reference_h0{0x910};
+inline constexpr ResponseCode reference_s0{0x918};
 inline constexpr ResponseCode retry{0x922};
 inline constexpr ResponseCode nv_unavailable{0x923};
 inline constexpr ResponseCode tpm12_fail{9};
@@ -56,22 +70,28 @@ inline constexpr ResponseCode tpm12_retry{0x800};
 }  // namespace rc
 
 namespace cc {
+inline constexpr CommandCode hierarchy_control{0x121};
 inline constexpr CommandCode change_eps{0x124};
 inline constexpr CommandCode change_pps{0x125};
 inline constexpr CommandCode clear{0x126};
 inline constexpr CommandCode create_primary{0x131};
+inline constexpr CommandCode pcr_event{0x13C};
 inline constexpr CommandCode incremental_self_test{0x142};
 inline constexpr CommandCode self_test{0x143};
 inline constexpr CommandCode startup{0x144};
 inline constexpr CommandCode shutdown{0x145};
 inline constexpr CommandCode create{0x153};
+inline constexpr CommandCode context_load{0x161};
+inline constexpr CommandCode context_save{0x162};
 inline constexpr CommandCode flush_context{0x165};
 inline constexpr CommandCode nv_read_public{0x169};
 inline constexpr CommandCode read_public{0x173};
+inline constexpr CommandCode start_auth_session{0x176};
 inline constexpr CommandCode get_capability{0x17A};
 inline constexpr CommandCode get_random{0x17B};
 inline constexpr CommandCode pcr_read{0x17E};
 inline constexpr CommandCode read_clock{0x181};
+inline constexpr CommandCode pcr_extend{0x182};
 inline constexpr CommandCode create_loaded{0x191};
 }  // namespace cc
 

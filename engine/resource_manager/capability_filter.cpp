@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "engine/command/marshal.h"
+#include "engine/resource_manager/capabilities.h"
 #include "engine/resource_manager/codes.h"
-#include "engine/resource_manager/command_codes.h"
 
 namespace vtpm {
 namespace {

@@ -1,4 +1,4 @@
-// Response codes that the resource manager looks at or answers with. Its own have the layer's
+// What the resource manager makes of response codes, and answers with. Its own have the layer's
 // number, 11, in bits 16 to 23, as tpm2-tss reads them (TSS2_RESMGR_RC_LAYER).
 //
 // Source: TPM 2.0 Library part 2 section 6.6; docs/resource_manager.md lists the answers.
@@ -10,23 +10,6 @@
 #include "engine/command/codec.h"
 
 namespace vtpm {
-
-namespace rc {
-inline constexpr ResponseCode size{0x095};
-inline constexpr ResponseCode insufficient{0x09A};
-inline constexpr ResponseCode command_size{0x142};
-inline constexpr ResponseCode auth_size{0x144};
-inline constexpr ResponseCode auth_context{0x145};
-inline constexpr ResponseCode parameter_handle{0x1CB};  // TPM_RC_HANDLE, parameter 1
-inline constexpr ResponseCode context_gap{0x901};
-inline constexpr ResponseCode object_memory{0x902};
-inline constexpr ResponseCode session_memory{0x903};
-inline constexpr ResponseCode memory{0x904};
-inline constexpr ResponseCode session_handles{0x905};
-inline constexpr ResponseCode object_handles{0x906};
-inline constexpr ResponseCode reference_h0{0x910};
-inline constexpr ResponseCode reference_s0{0x918};
-}  // namespace rc
 
 constexpr ResponseCode plus(ResponseCode code, size_t index) {
   return ResponseCode{static_cast<uint32_t>(code) + static_cast<uint32_t>(index)};

@@ -1,8 +1,8 @@
 #include "engine/resource_manager/context_commands.h"
 
 #include "engine/command/marshal.h"
+#include "engine/resource_manager/capabilities.h"
 #include "engine/resource_manager/codes.h"
-#include "engine/resource_manager/command_codes.h"
 #include "engine/resource_manager/context.h"
 
 namespace vtpm {

@@ -4,8 +4,8 @@
 
 #include "engine/command/codec.h"
 #include "engine/command/marshal.h"
+#include "engine/resource_manager/capabilities.h"
 #include "engine/resource_manager/codes.h"
-#include "engine/resource_manager/command_codes.h"
 
 namespace vtpm {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <exception>
 
+#include "engine/resource_manager/capabilities.h"
 #include "engine/resource_manager/codes.h"
-#include "engine/resource_manager/command_codes.h"
 #include "engine/resource_manager/context_commands.h"
 #include "engine/resource_manager/hierarchies.h"
 #include "engine/resource_manager/space_command.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/resource_manager/capabilities.h"
 #include "engine/resource_manager/codes.h"
-#include "engine/resource_manager/command_codes.h"
 #include "engine/resource_manager/context.h"
 #include "engine/resource_manager/hierarchies.h"
 

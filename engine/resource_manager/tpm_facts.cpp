@@ -1,6 +1,6 @@
 #include "engine/resource_manager/tpm_facts.h"
 
-#include "engine/resource_manager/command_codes.h"
+#include "engine/resource_manager/capabilities.h"
 
 namespace vtpm {
 

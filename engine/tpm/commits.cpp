@@ -8,12 +8,10 @@
 namespace vtpm {
 namespace {
 
-constexpr CommandCode kPcrEvent{0x13C};
-constexpr CommandCode kPcrExtend{0x182};
 constexpr uint32_t kSavedPcrs = 16;  // the first so many
 
 bool extends_saved_pcr(TpmVersion version, const Command& command) {
-  bool extends = command.code() == kPcrExtend || command.code() == kPcrEvent;
+  bool extends = command.code() == cc::pcr_extend || command.code() == cc::pcr_event;
   if (version != TpmVersion::tpm20 || !extends) {
     return false;
   }

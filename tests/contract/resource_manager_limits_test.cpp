@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "engine/resource_manager/command_codes.h"
+#include "engine/resource_manager/capabilities.h"
 #include "tests/contract/resource_manager_fixture.h"
 #include "tests/support/hmac_session.h"
 

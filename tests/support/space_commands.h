@@ -10,8 +10,8 @@
 #include "engine/base/bytes.h"
 #include "engine/command/codec.h"
 #include "engine/command/marshal.h"
+#include "engine/resource_manager/capabilities.h"
 #include "engine/resource_manager/codes.h"
-#include "engine/resource_manager/command_codes.h"
 #include "tests/support/hex.h"
 
 namespace vtpm {

@@ -1,18 +1,11 @@
-// Commands and capabilities that the resource manager treats in a way of their own.
+// Capabilities and properties that the resource manager treats in a way of their own.
 //
-// Source: TPM 2.0 Library part 2 sections 6.5 (TPM_CC), 6.12 (TPM_CAP), 6.13 (TPM_PT).
+// Source: TPM 2.0 Library part 2 sections 6.12 (TPM_CAP), 6.13 (TPM_PT).
 #pragma once
 
-#include "engine/base/tpm_types.h"
+#include <cstdint>
 
 namespace vtpm {
-
-namespace cc {
-inline constexpr CommandCode hierarchy_control{0x121};
-inline constexpr CommandCode context_load{0x161};
-inline constexpr CommandCode context_save{0x162};
-inline constexpr CommandCode start_auth_session{0x176};
-}  // namespace cc
 
 namespace capability {
 inline constexpr uint32_t kHandles = 1;
