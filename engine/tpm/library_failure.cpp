@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <setjmp.h>  // NOLINT: sigsetjmp
 #include <signal.h>  // NOLINT: sigaction
+#include <ucontext.h>
 
 #include <cstdlib>
 #include <initializer_list>
@@ -36,11 +37,15 @@ constexpr int kMemoryFault = 2;
   jump(wanted, value);
 }
 
-// Not of a guarded call: the signal's usual end.
-void on_memory_fault(int number) {
+// A jump leaves the handler's mask of signals in force. What the thread had blocked before is put
+// back, whatever the handler was installed with: thread sanitizer has all signals blocked in it.
+void on_memory_fault(int number, siginfo_t* /*info*/, void* context) {
   if (the_guard != nullptr) {
+    const auto* interrupted = static_cast<const ucontext_t*>(context);
+    pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, nullptr);
     jump(the_guard->place, kMemoryFault);
   }
+  // Not of a guarded call: the signal's usual end.
   static_cast<void>(signal(number, SIG_DFL));  // NOLINT: allowed in a handler
   static_cast<void>(raise(number));
 }
@@ -49,8 +54,8 @@ void on_memory_fault(int number) {
 
 void handle_memory_faults() {
   struct sigaction action {};
-  action.sa_handler = on_memory_fault;  // NOLINT: a union
-  action.sa_flags = SA_NODEFER;         // the handler is left by a jump
+  action.sa_sigaction = on_memory_fault;      // NOLINT: a union
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;  // the handler is left by a jump
   for (int number : {SIGSEGV, SIGBUS, SIGFPE}) {
     sigaction(number, &action, nullptr);
   }
