@@ -20,6 +20,7 @@ _vtpmd() {
     --key | --migration-key) choices="file= fd= credential= pwdfile= pwdfd= pwdcredential=" ;;
     --sync) choices="full none" ;;
     --tpm) choices="2.0 1.2" ;;
+    --resource-manager) choices="on off" ;;
     --power) choices="on off at-open" ;;
     --startup) choices="clear state none" ;;
     --locality) choices="reject-4" ;;
@@ -28,16 +29,17 @@ _vtpmd() {
     --sandbox) choices="on log off" ;;
     --log-level) choices="error warning info debug" ;;
     --name) choices=$(_vtpmd_instances) ;;
-    --owner | --control-user | --user) choices=$(compgen -u) ;;
-    --group | --control-group | --status-group) choices=$(compgen -g) ;;
+    --owner | --rm-owner | --control-user | --user) choices=$(compgen -u) ;;
+    --group | --rm-group | --control-group | --status-group) choices=$(compgen -g) ;;
     --config | --pid-file | --openssl-config)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --profile | --buffer-size | --mode | --major | --minor) return ;;
+    --profile | --buffer-size | --mode | --rm-mode | --rm-objects | --rm-sessions | --major | --minor) return ;;
     *)
         choices="--help --version --device --state --create --state-wait --key --sync --tpm --profile --power --startup"
         choices+=" --buffer-size --no-auto-shutdown --name --config --owner --group --mode --check --make-state"
+        choices+=" --resource-manager --rm-objects --rm-sessions --rm-owner --rm-group --rm-mode"
         choices+=" --control --control-user --control-group --status-group --locality --migration --migration-key --user --sandbox"
         choices+=" --major --minor --daemon --pid-file --log-level --openssl-config"
         ;;

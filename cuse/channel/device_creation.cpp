@@ -91,6 +91,10 @@ DeviceIdentity control_identity(const DeviceIdentity& raw) {
   return {control_name(raw.name), raw.major, raw.minor + kControlMinorOffset};
 }
 
+DeviceIdentity managed_identity(const DeviceIdentity& raw) {
+  return {managed_name(raw.name), raw.major, raw.minor + kManagedMinorOffset};
+}
+
 Result<CreatedNode> attempt(const DeviceIdentity& identity, const DeviceRegistry& registry,
                             Node& node) {
   auto cuse = open_cuse();
@@ -134,7 +138,7 @@ Result<void> check_cuse() {
 }
 
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
-                                    Node& raw, Node& control) {
+                                    const DeviceNodes& nodes) {
   auto turn = take_turn(registry);
   if (!turn) {
     return tl::unexpected(turn.error());
@@ -146,20 +150,27 @@ Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRe
   if (auto free = check_free(*identity, registry); !free) {
     return tl::unexpected(free.error());
   }
-  DeviceIdentity beside = control_identity(*identity);
-  if (auto prepared = request.prepare(identity->name, beside.name); !prepared) {
+  if (auto prepared = request.prepare(identity->name); !prepared) {
     return tl::unexpected(prepared.error());
   }
-  auto control_node = create_node(beside, registry, control);
-  if (!control_node) {
-    return tl::unexpected(control_node.error());
+  auto control = create_node(control_identity(*identity), registry, nodes.control);
+  if (!control) {
+    return tl::unexpected(control.error());
   }
-  identity->major = control_node->numbers.major;
-  auto raw_node = create_node(*identity, registry, raw);
-  if (!raw_node) {
-    return tl::unexpected(raw_node.error());
+  identity->major = control->numbers.major;
+  std::optional<CreatedNode> managed;
+  if (nodes.managed != nullptr) {
+    auto created = create_node(managed_identity(*identity), registry, *nodes.managed);
+    if (!created) {
+      return tl::unexpected(created.error());
+    }
+    managed = std::move(*created);
   }
-  return CreatedDevice{std::move(*control_node), std::move(*raw_node)};
+  auto raw = create_node(*identity, registry, nodes.raw);
+  if (!raw) {
+    return tl::unexpected(raw.error());
+  }
+  return CreatedDevice{std::move(*control), std::move(managed), std::move(*raw)};
 }
 
 }  // namespace vtpm

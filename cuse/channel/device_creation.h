@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cuse/channel/cuse_session.h"
@@ -25,9 +26,17 @@ struct DeviceRequest {
   std::string name;    // "vtpm0"; empty for the free one with the lowest number
   unsigned major = 0;  // 0: the one that vtpm devices share
   int minor = -1;      // -1: the number in the name
-  // Called with the names of both nodes once they are chosen, before either exists.
-  std::function<Result<void>(const std::string& raw, const std::string& control)> prepare =
-      [](const std::string&, const std::string&) { return Result<void>(); };
+  // Called with the raw node's name once it is chosen, before any node exists.
+  std::function<Result<void>(const std::string& raw)> prepare = [](const std::string&) {
+    return Result<void>();
+  };
+};
+
+// What there is a node for.
+struct DeviceNodes {
+  Node& raw;
+  Node& control;
+  Node* managed = nullptr;  // none
 };
 
 struct CreatedNode {
@@ -38,12 +47,13 @@ struct CreatedNode {
 
 struct CreatedDevice {
   CreatedNode control;
+  std::optional<CreatedNode> managed;
   CreatedNode raw;
 };
 
 // The raw node is made last: when it is there, all is.
 // Errors: those of check_cuse(), and busy when name or number is taken.
 Result<CreatedDevice> create_device(const DeviceRequest& request, const DeviceRegistry& registry,
-                                    Node& raw, Node& control);
+                                    const DeviceNodes& nodes);
 
 }  // namespace vtpm

@@ -35,6 +35,10 @@ std::string control_name(const std::string& name) {
   return "vtpmctl" + name.substr(kPrefix.size());
 }
 
+std::string managed_name(const std::string& name) {
+  return "vtpmrm" + name.substr(kPrefix.size());
+}
+
 std::optional<DeviceNumbers> DeviceRegistry::numbers_of(const std::string& name) const {
   std::ifstream file(class_directory_ + "/" + name + "/dev");
   DeviceNumbers numbers{};
@@ -69,7 +73,7 @@ std::vector<std::string> DeviceRegistry::names() const {
 Result<std::string> DeviceRegistry::free_name() const {
   for (unsigned index = 0; index <= kHighestIndex; ++index) {
     std::string name = std::string(kPrefix) + std::to_string(index);
-    if (check_free(name) && check_free(control_name(name))) {
+    if (check_free(name) && check_free(control_name(name)) && check_free(managed_name(name))) {
       return name;
     }
   }

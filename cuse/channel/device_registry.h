@@ -1,7 +1,8 @@
 // Which vtpm devices this host has, and which name and numbers the next one gets.
 //
-// Names are vtpm0 to vtpm65535; vtpmctlN is the control node beside vtpmN. All vtpm devices of a
-// host share one major number; vtpmN has minor N, vtpmctlN has minor 131072 + N: with a major each,
+// Names are vtpm0 to vtpm65535; beside vtpmN are vtpmrmN, the managed node, and vtpmctlN, the
+// control node. All vtpm devices of a host share one major number; vtpmN has minor N, vtpmrmN
+// 65536 + N (as the kernel numbers its own), vtpmctlN 131072 + N: with a major each,
 // as the kernel gives by default, a host would run out at about 147 devices; and a number that
 // follows from the name stays the same over restarts, which device cgroups and containers count on.
 //
@@ -26,15 +27,16 @@ struct DeviceNumbers {
 
 inline constexpr unsigned kHighestIndex = 65535;
 
-// From a raw node's minor number to its control node's. 65536 + N is kept for resource-managed
-// nodes, as the kernel has it.
+// From a raw node's minor number to those of the nodes beside it.
+inline constexpr unsigned kManagedMinorOffset = 65536;
 inline constexpr unsigned kControlMinorOffset = 131072;
 
 // 7 for "vtpm7"; nothing for any other kind of name, "vtpm07" included.
 std::optional<unsigned> index_of_device(const std::string& name);
 
-// "vtpmctl7" for "vtpm7".
+// "vtpmctl7" and "vtpmrm7" for "vtpm7".
 std::string control_name(const std::string& name);
+std::string managed_name(const std::string& name);
 
 class DeviceRegistry {
  public:
@@ -48,8 +50,8 @@ class DeviceRegistry {
   // The major number that vtpm devices have; 0 when there is none yet.
   [[nodiscard]] unsigned shared_major() const;
 
-  // The free name with the lowest number, free for the control node too. Errors: busy when all are
-  // taken.
+  // The free name with the lowest number, free for the nodes beside it too. Errors: busy when all
+  // are taken.
   [[nodiscard]] Result<std::string> free_name() const;
 
   // Errors: busy, saying by what, when the name is in use.

@@ -24,7 +24,7 @@ struct NodePermissions {
 
 struct NodeProperties {
   std::string name;  // of the instance; empty: the node belongs to none
-  const char* kind;  // "raw", "control"
+  const char* kind;  // "raw", "managed", "control"
   NodePermissions permissions;
 };
 

@@ -1,5 +1,8 @@
 #include "cuse/daemon/daemon.h"
 
+#include <grp.h>
+#include <pwd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
@@ -14,6 +17,7 @@
 #include "cuse/daemon/tpm_log.h"
 #include "cuse/nodes/control_node.h"
 #include "cuse/nodes/host_root.h"
+#include "cuse/nodes/managed_node.h"
 #include "cuse/sandbox/own_descriptors.h"
 #include "engine/base/inherited.h"
 #include "engine/command/codec.h"
@@ -121,14 +125,34 @@ std::string status_of_failed(std::string reason) {
   return "failed: " + reason;
 }
 
-Result<void> describe_nodes(const Options& options, const std::string& raw,
-                            const std::string& control) {
+Result<void> describe_nodes(const Options& options, const std::string& raw) {
   const std::string directory = InstancePaths().run + "/devices";
-  auto described =
-      write_node_properties(directory, raw, {options.name, "raw", options.permissions});
-  return described ? write_node_properties(directory, control,
-                                           {options.name, "control", options.control_permissions})
-                   : described;
+  struct Described {
+    std::string node;
+    NodeProperties properties;
+  };
+  for (const auto& [node, properties] : {
+           Described{raw, {options.name, "raw", options.permissions}},
+           Described{managed_name(raw), {options.name, "managed", options.managed_permissions}},
+           Described{control_name(raw), {options.name, "control", options.control_permissions}},
+       }) {
+    if (auto described = write_node_properties(directory, node, properties); !described) {
+      return described;
+    }
+  }
+  return {};
+}
+
+// Of whoever uses TPMs on this host; udev's rules leave the node to root without a word.
+void tell_who_may_use(const Options& options) {
+  const NodePermissions& managed = options.managed_permissions;
+  bool nobody = managed.owner.empty() && managed.group.empty() && getpwnam("tss") == nullptr &&
+                getgrnam("tss") == nullptr;  // NOLINT: no thread yet
+  if (options.resource_manager && nobody) {
+    log::info(
+        "there is no user tss on this host: the managed node is root's. --rm-owner and --rm-group "
+        "say whose it is");
+  }
 }
 
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
@@ -138,7 +162,8 @@ class ServedTpm final : private Surroundings, private TpmListener {
             const SwtpmKey* migration_key, const Lifetime& lifetime)
       : options_(options),
         lifetime_(lifetime),
-        tpm_(engine, store, backoff_, {options.auto_shutdown, options.state.wait}),
+        tpm_(engine, store, backoff_,
+             {options.auto_shutdown, options.state.wait, options.resources}),
         dispatcher_({.tpm = tpm_,
                      .surroundings = *this,
                      .policy = options.control,
@@ -148,6 +173,7 @@ class ServedTpm final : private Surroundings, private TpmListener {
                     strand_, clock_),
         control_(dispatcher_),
         control_node_(control_, options.access),
+        managed_node_({tpm_, strand_, control_, clock_}),
         raw_node_({tpm_, strand_, control_, clock_,
                    options.power == InitialPower::at_open ? PowerSwitch::at_open
                                                           : PowerSwitch::independent,
@@ -166,9 +192,8 @@ class ServedTpm final : private Surroundings, private TpmListener {
   ~ServedTpm() override {
     tpm_.end();
     retry_.stop();
-    if (device_) {
-      device_->raw.session->stop();
-      device_->control.session->stop();
+    for (CreatedNode* node : nodes()) {
+      node->session->stop();
     }
     clock_.stop();
   }
@@ -188,15 +213,16 @@ class ServedTpm final : private Surroundings, private TpmListener {
       return tl::unexpected(reserved.error());
     }
     DeviceRequest request = options_.device;
-    request.prepare = [this](const std::string& raw, const std::string& control) {
-      return describe_nodes(options_, raw, control);
-    };
-    auto device = create_device(request, DeviceRegistry(), raw_node_, control_node_);
+    request.prepare = [this](const std::string& raw) { return describe_nodes(options_, raw); };
+    auto device = create_device(
+        request, DeviceRegistry(),
+        {raw_node_, control_node_, options_.resource_manager ? &managed_node_ : nullptr});
     if (!device) {
       return tl::unexpected(device.error());
     }
     device_ = std::move(*device);
     uevent_ = DeviceRegistry().open_uevent(device_->raw.name);
+    tell_who_may_use(options_);
     return &*device_;
   }
 
@@ -223,13 +249,26 @@ class ServedTpm final : private Surroundings, private TpmListener {
     if (options_.state.wait || startup_due_) {
       retry_.wake();
     }
-    for (CreatedNode* node : {&device_->control, &device_->raw}) {
+    for (CreatedNode* node : nodes()) {
       node->session->serve([this] { lifetime_.request_end(EndReason::channel_lost); });
     }
     return {};
   }
 
  private:
+  // Those that were made, the raw one last.
+  std::vector<CreatedNode*> nodes() {
+    std::vector<CreatedNode*> made;
+    if (device_) {
+      made.push_back(&device_->control);
+      if (device_->managed) {
+        made.push_back(&*device_->managed);
+      }
+      made.push_back(&device_->raw);
+    }
+    return made;
+  }
+
   // On the strand, twice a second while there is something that may become possible later: what
   // could not be done at the start, or at an INIT.
   void catch_up() {
@@ -294,6 +333,7 @@ class ServedTpm final : private Surroundings, private TpmListener {
   ControlDispatcher dispatcher_;
   IoctlControl control_;
   ControlNode control_node_;
+  ManagedNode managed_node_;
   RawNode raw_node_;
   FileDescriptor uevent_;
   std::function<void(const std::string&)> tell_status_ = [](const std::string&) {};

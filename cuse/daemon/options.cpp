@@ -83,6 +83,7 @@ struct Raw {
   std::string control_group;
   std::string status_group;
   std::string user;
+  std::string resource_manager;  // empty: as the TPM's version has it
 };
 
 void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
@@ -114,6 +115,20 @@ void add_tpm_options(CLI::App& app, Options& options, Raw& raw) {
                  "Largest command and response in bytes, as the TPM reports it")
       ->check(CLI::Range(1, 4096))
       ->type_name("BYTES");
+  app.add_option("--resource-manager", raw.resource_manager,
+                 "on: beside the node one for any number of openers (vtpmrm0 for vtpm0), each with "
+                 "objects and sessions of its own; of a TPM 1.2 there is none")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->default_str("on")
+      ->type_name("on|off");
+  app.add_option("--rm-objects", options.resources.objects_per_space,
+                 "Objects and sequences that each open of the managed node may have")
+      ->check(CLI::Range(3, 4096))
+      ->type_name("N");
+  app.add_option("--rm-sessions", options.resources.sessions_per_space,
+                 "Sessions that each open of the managed node may have")
+      ->check(CLI::Range(3, 60))
+      ->type_name("N");
   app.add_flag("--no-auto-shutdown", raw.no_auto_shutdown,
                "Do not send TPM2_Shutdown before power is taken from a running TPM");
 }
@@ -161,6 +176,18 @@ void add_instance_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(check_account)
       ->type_name("GROUP");
   app.add_option("--mode", options.permissions.mode, "Mode of the node, set by udev's rules")
+      ->check(check_mode)
+      ->type_name("OCTAL");
+  app.add_option("--rm-owner", options.managed_permissions.owner,
+                 "Owner of the managed node, set by udev's rules (default: tss)")
+      ->check(check_account)
+      ->type_name("USER");
+  app.add_option("--rm-group", options.managed_permissions.group,
+                 "Group of the managed node, set by udev's rules (default: tss)")
+      ->check(check_account)
+      ->type_name("GROUP");
+  app.add_option("--rm-mode", options.managed_permissions.mode,
+                 "Mode of the managed node, set by udev's rules (default: 0660)")
       ->check(check_mode)
       ->type_name("OCTAL");
   CLI::Option* check =
@@ -323,6 +350,8 @@ void complete(Options& options, const Raw& raw) {
   options.state.location = parse_state_location(raw.state).value_or(StateLocation());
   options.startup = startup_type(raw.startup);
   options.auto_shutdown = !raw.no_auto_shutdown;
+  options.resource_manager = raw.resource_manager.empty() ? options.tpm == TpmVersion::tpm20
+                                                          : raw.resource_manager == "on";
   options.access.on_raw_node = raw.control != "none";
   options.control.reject_locality_4 = raw.locality == "reject-4";
   options.control.incoming = says(raw.migration, "incoming");
@@ -349,6 +378,10 @@ std::string wrong_combination(const Options& options) {
   if (options.state.wait && options.power == InitialPower::at_open) {
     return "--state-wait needs --power on or off: at-open takes power with the node's opener";
   }
+  if (options.resource_manager && options.tpm == TpmVersion::tpm12) {
+    return "--resource-manager on needs a TPM 2.0: a TPM 1.2 manages its own slots, or its users "
+           "do, by TPM_SaveContext";
+  }
   return {};
 }
 
@@ -363,6 +396,7 @@ std::string look_names_up(Options& options, const Raw& raw) {
     std::optional<uid_t>& number;
   };
   for (const User& user : {User{"--owner", options.permissions.owner, owner},
+                           User{"--rm-owner", options.managed_permissions.owner, owner},
                            User{"--control-user", raw.control_user, options.access.user}}) {
     if (!user.name.empty() && !(user.number = user_number(user.name))) {
       return std::string(user.option) + ": there is no user '" + user.name + "'";
@@ -375,6 +409,7 @@ std::string look_names_up(Options& options, const Raw& raw) {
   };
   for (const Group& one :
        {Group{"--group", options.permissions.group, group},
+        Group{"--rm-group", options.managed_permissions.group, group},
         Group{"--control-group", raw.control_group, options.access.group},
         Group{"--status-group", raw.status_group, options.access.status_group}}) {
     if (!one.name.empty() && !(one.number = group_number(one.name))) {

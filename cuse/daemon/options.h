@@ -15,6 +15,7 @@
 #include "cuse/nodes/raw_node.h"
 #include "cuse/sandbox/sandbox.h"
 #include "engine/base/tpm_types.h"
+#include "engine/resource_manager/options.h"
 
 namespace vtpm {
 
@@ -32,6 +33,7 @@ struct Options {
   std::string name;  // of the instance; empty: none
   DeviceRequest device;
   NodePermissions permissions;  // of the raw node
+  NodePermissions managed_permissions;
   NodePermissions control_permissions;
   StateRequest state;
   std::string key;            // of the state at rest: where it comes from; empty: none
@@ -42,6 +44,8 @@ struct Options {
   InitialPower power = InitialPower::on;
   uint32_t buffer_size = 0;  // bytes; 0: libtpms' own
   bool auto_shutdown = true;
+  bool resource_manager = true;  // a managed node; never for a TPM 1.2
+  ResourceManagerOptions resources;
   ControlPolicy control;
   ControlAccess access;
   std::optional<RunAs> run_as;        // nothing: whoever starts it

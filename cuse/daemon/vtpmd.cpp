@@ -1,8 +1,8 @@
 // vtpmd: one virtual TPM as a character device.
 //
-//   write(2) -> CUSE -> CuseSession -> RawFile -> Strand -> VirtualTpm -> LibtpmsEngine
-//   read(2)  -> CUSE -> CuseSession -> RawFile                                      |
-//                                                                              StateStore
+//   write(2) -> CUSE -> CuseSession -> CommandFile -> Strand -> VirtualTpm -> LibtpmsEngine
+//   read(2)  -> CUSE -> CuseSession -> CommandFile                                      |
+//                                                                                  StateStore
 #include <exception>
 #include <new>
 

@@ -35,6 +35,7 @@ class ControlledFile : public OpenFile {
 
   // Where all that waits for the TPM waits, in the file's order.
   [[nodiscard]] Lane& lane() const { return *lane_; }
+  [[nodiscard]] const Opening& opening() const { return opening_; }
 
  private:
   IoctlControl& control_;

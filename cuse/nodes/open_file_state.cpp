@@ -29,6 +29,7 @@ struct Numbered {
 constexpr Numbered<NodeKind> kNodes[] = {
     {NodeKind::raw, 1, "raw"},
     {NodeKind::control, 2, "control"},
+    {NodeKind::managed, 3, "managed"},
 };
 constexpr Numbered<Privilege> kPrivileges[] = {
     {Privilege::anyone, 0, "no rights"},
@@ -219,8 +220,9 @@ Result<OpenFileState> read_open_file(ByteView written, NodeKind node) {
   bool response = opening && read_response(from, state);
   auto transfer = response ? read_transfer(from) : std::nullopt;
   bool whole = transfer && from.ok() && from.remaining() == 0;
-  bool belongs =
-      whole && opening->node == node && (node == NodeKind::raw || state.response.rest().empty());
+  bool belongs = whole && opening->node == node &&
+                 (node != NodeKind::control || state.response.rest().empty()) &&
+                 (node != NodeKind::managed || transfer->state == TransferState::idle);
   if (!belongs) {
     return damaged();
   }

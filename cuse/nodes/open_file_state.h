@@ -22,7 +22,7 @@
 
 namespace vtpm {
 
-enum class NodeKind : uint8_t { raw, control };
+enum class NodeKind : uint8_t { raw, control, managed };
 
 // Whose file it is: the credentials that the opener had.
 struct Peer {

@@ -23,8 +23,8 @@ void RawNode::open(const Opener& opener, OpenReply reply) {
                    opener.may_write,
                    privilege,
                    {process.number, opener.uid, opener.gid, std::move(process.name)}};
-  auto file = std::make_shared<RawFile>(file_parts_, std::move(*hold), std::move(state));
-  if (file_parts_.power == PowerSwitch::independent) {
+  auto file = std::make_shared<RawFile>(file_parts_, power_, std::move(*hold), std::move(state));
+  if (power_ == PowerSwitch::independent) {
     reply.opened(std::move(file));
     return;
   }
@@ -46,7 +46,7 @@ Result<std::shared_ptr<OpenFile>> RawNode::restore(ByteView saved) {
     return failure(Errc::busy, "somebody has the raw node open already");
   }
   slot_.note_opener({state->opening.peer.process, state->opening.peer.name});
-  auto file = std::make_shared<RawFile>(file_parts_, std::move(*hold), std::move(*state));
+  auto file = std::make_shared<RawFile>(file_parts_, power_, std::move(*hold), std::move(*state));
   file->resume_timeout();
   return file;
 }

@@ -27,7 +27,8 @@ struct RawNodeParts {
 class RawNode final : public Node {
  public:
   explicit RawNode(RawNodeParts parts)
-      : file_parts_{parts.tpm, parts.strand, parts.control, parts.clock, parts.power},
+      : file_parts_{parts.tpm, parts.strand, parts.control, parts.clock},
+        power_(parts.power),
         access_(parts.access) {}
 
   // EACCES for an opener that may not write, who takes neither the slot nor the power switch; EBUSY
@@ -41,7 +42,8 @@ class RawNode final : public Node {
   [[nodiscard]] RawNodeOpener opener() const { return slot_.opener(); }
 
  private:
-  const RawFileParts file_parts_;
+  const CommandFileParts file_parts_;
+  const PowerSwitch power_;
   const ControlAccess access_;
   OpenerSlot slot_;
 };

@@ -65,6 +65,7 @@ inline constexpr ResponseCode retry{0x922};
 inline constexpr ResponseCode nv_unavailable{0x923};
 inline constexpr ResponseCode tpm12_fail{9};
 inline constexpr ResponseCode tpm12_failed_self_test{0x1C};
+inline constexpr ResponseCode tpm12_bad_tag{0x1E};           // also for commands of a TPM 2.0
 inline constexpr ResponseCode tpm12_invalid_postinit{0x26};  // TPM_INVALID_POSTINIT: not started
 inline constexpr ResponseCode tpm12_retry{0x800};
 }  // namespace rc

@@ -1,8 +1,8 @@
 // TPM2_GetCapability as a space sees it: its own transient handles and sessions, and properties
 // that say how many more it may have.
 //
-// Threads: on the strand. Errors: none; an answer of the TPM that is too short stays as it is.
-// Source: TPM 2.0 Library part 3 section 30.2; part 2 sections 6.13 and 10.10.
+// Threads: under the TPM's lock. Errors: none; an answer of the TPM that is too short stays as it
+// is. Source: TPM 2.0 Library part 3 section 30.2; part 2 sections 6.13 and 10.10.
 #pragma once
 
 #include <optional>

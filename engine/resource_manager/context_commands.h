@@ -1,7 +1,7 @@
 // TPM2_FlushContext, and TPM2_ContextSave and TPM2_ContextLoad of sessions, as a space has them:
 // answered here, with the TPM's help where it is needed.
 //
-// Ownership: borrows all; for one command. Threads: on the strand.
+// Ownership: borrows all; for one command. Threads: under the TPM's lock.
 // Source: TPM 2.0 Library part 3 section 28.
 #pragma once
 

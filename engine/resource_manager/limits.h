@@ -1,6 +1,6 @@
 // How much a space may have at this moment.
 //
-// Threads: on the strand. Errors: none.
+// Threads: under the TPM's lock. Errors: none.
 #pragma once
 
 #include "engine/resource_manager/options.h"

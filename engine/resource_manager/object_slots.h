@@ -1,7 +1,7 @@
 // The objects that are loaded, of all spaces, and their way out of the TPM and back.
 //
 // Ownership: borrows the commands; objects are their spaces', which take them out of here before
-// they end. Threads: on the strand.
+// they end. Threads: under the TPM's lock.
 // Errors: the TPM's code; an object that could not be moved is where it was, unless it is gone().
 //
 // The context of an object stays good when the object is loaded again, so that the next way out is

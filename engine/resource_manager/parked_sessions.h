@@ -3,7 +3,7 @@
 // resource manager; meanwhile it is regapped like all others, so that those bytes stay good.
 //
 // Ownership: owns its sessions; borrows the slots and the commands.
-// Threads: on the strand. Errors: none; what the TPM lost is not found any more.
+// Threads: under the TPM's lock. Errors: none; what the TPM lost is not found any more.
 #pragma once
 
 #include <memory>

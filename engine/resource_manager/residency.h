@@ -3,7 +3,7 @@
 // no room, something leaves and the command is sent again. Such answers (warnings) mean that
 // nothing was executed.
 //
-// Ownership: borrows the ports; slots point at what spaces own. Threads: on the strand.
+// Ownership: borrows the ports; slots point at what spaces own. Threads: under the TPM's lock.
 // Errors: the TPM's response, when nothing can leave.
 #pragma once
 

@@ -7,7 +7,7 @@
 //   raw file  --> raw() --+
 //
 // Ownership: borrows the port below. Spaces borrow the manager and end before it.
-// Threads: everything on the TPM's strand, the end of a space too; but snapshot() and
+// Threads: one at a time, under the TPM's lock, the end of a space too; but snapshot() and
 // power_changed(), by any.
 // Errors: none. Whatever is wrong, the response says it, in the resource manager's layer where it
 // is not the TPM that says it (docs/resource_manager.md has the list).

@@ -6,7 +6,7 @@
 // is loaded and saved anew ("regapped").
 //
 // Ownership: borrows the commands; sessions belong to spaces or are parked, and are taken out of
-// here before they end. Threads: on the strand.
+// here before they end. Threads: under the TPM's lock.
 // Errors: the TPM's code; a session that could not be moved is where it was, unless it is gone().
 // Source: TPM 2.0 Library part 1 section 30.5 (session context gap).
 #pragma once

@@ -3,7 +3,7 @@
 //
 //   resolve -> prepare -> bring in -> send (making room) -> follow
 //
-// Ownership: borrows all; for one command. Threads: on the strand.
+// Ownership: borrows all; for one command. Threads: under the TPM's lock.
 // Errors: the response says it.
 #pragma once
 

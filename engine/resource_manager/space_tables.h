@@ -1,7 +1,7 @@
 // What a space has: objects by their virtual handles, sessions by the TPM's own.
 //
 // Ownership: a space owns its objects and sessions; slots point at them while they are loaded.
-// Threads: on the strand.
+// Threads: under the TPM's lock.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
 // The spaces that are open, what they have together, and what of it is shown.
 //
-// Ownership: owns the tables of every space. Threads: on the strand; statuses() by any.
+// Ownership: owns the tables of every space. Threads: under the TPM's lock; statuses() by any.
 // Errors: none.
 #pragma once
 

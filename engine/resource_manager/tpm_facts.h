@@ -1,7 +1,7 @@
 // What has to be known of the TPM before a command of a space can be understood: asked once for
 // each power-on, by the first command that comes after it.
 //
-// Threads: on the strand; but power_changed(), by any.
+// Threads: under the TPM's lock; but power_changed(), by any.
 // Errors: the TPM's code; nothing is known then.
 #pragma once
 

@@ -2,8 +2,8 @@
 // power cycle, after a hierarchy ended, after the raw node flushed or started something, after a
 // space was closed.
 //
-// Ownership: borrows all. Threads: on the strand. Errors: none; what the TPM does not tell now is
-// found out when it is used.
+// Ownership: borrows all. Threads: under the TPM's lock. Errors: none; what the TPM does not tell
+// now is found out when it is used.
 #pragma once
 
 #include <span>

@@ -8,11 +8,14 @@
 namespace vtpm {
 
 Result<void> PowerCycle::power_on(StoredVolatile stored) {
-  auto& [engine, power, storage, accepted, runner, chain] = parts_;
+  auto& [engine, power, storage, accepted, runner, resources, chain] = parts_;
   if (accepted.closed() || !next_state(power.state(), Event::init)) {
     return failure(Errc::wrong_phase, "this TPM has ended");
   }
   bool waited = power.state() == TpmState::waiting;
+  if (is_released(power.state())) {
+    resources.forget_all();  // another process may have gone on from what is stored
+  }
   take_power();
   accepted.begin_power_cycle(waited ? AcceptedCommands::Waiting::go_on
                                     : AcceptedCommands::Waiting::lost);
@@ -75,6 +78,7 @@ void PowerCycle::take_power() {
     shut_down_in_order();
   }
   parts_.engine.power_off();
+  parts_.resources.power_changed();
   parts_.runner.forget_last();
 }
 
@@ -84,6 +88,7 @@ bool PowerCycle::needs_shutdown() const {
 }
 
 void PowerCycle::shut_down_in_order() {
+  parts_.resources.yield_slots();
   for (ShutdownType type : {ShutdownType::state, ShutdownType::clear}) {
     Bytes command = shutdown_command(type);
     Bytes response = parts_.chain.transmit(
@@ -101,6 +106,7 @@ Result<void> PowerCycle::reclaim_storage() {
     return {};
   }
   parts_.engine.power_off();
+  parts_.resources.forget_all();
   parts_.storage.drop_unstored();
   parts_.power.enter(Event::fault, unchanged.error().message);
   return unchanged;

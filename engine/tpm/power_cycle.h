@@ -14,6 +14,7 @@
 #include <atomic>
 
 #include "engine/command/command_port.h"
+#include "engine/resource_manager/resource_manager.h"
 #include "engine/tpm/accepted_commands.h"
 #include "engine/tpm/command_runner.h"
 #include "engine/tpm/engine.h"
@@ -26,6 +27,7 @@ struct VirtualTpmOptions {
   bool auto_shutdown = true;  // the rule above
   // A power-on that finds no state leaves the TPM off and waiting instead of failed.
   bool wait_for_storage = false;
+  ResourceManagerOptions resources = {};
 };
 
 struct PowerCycleParts {
@@ -34,6 +36,7 @@ struct PowerCycleParts {
   StorageCustody& storage;
   AcceptedCommands& accepted;
   CommandRunner& runner;
+  ResourceManager& resources;
   CommandPort& chain;  // what Startup and Shutdown are sent through
 };
 

@@ -10,6 +10,16 @@ Bytes PowerGate::transmit(const Command& command, const Ticket& ticket) {
   if (ticket.sender == Sender::power_cycle) {
     return next_.transmit(command, ticket);
   }
+  if (auto refused = refusal(ticket)) {
+    return std::move(*refused);
+  }
+  if (asks_size_before_startup(command)) {
+    return buffer_size_response(engine_.buffer_size(0).size);
+  }
+  return next_.transmit(command, ticket);
+}
+
+std::optional<Bytes> PowerGate::refusal(const Ticket& ticket) const {
   TpmVersion version = engine_.version();
   CommandAnswer answered = commands_in(power_.state());
   if (accepted_.closed() || ticket.lost || answered == CommandAnswer::with_failure) {
@@ -21,10 +31,7 @@ Bytes PowerGate::transmit(const Command& command, const Ticket& ticket) {
   if (answered == CommandAnswer::with_retry) {
     return error_response(version, version == TpmVersion::tpm20 ? rc::retry : rc::tpm12_retry);
   }
-  if (asks_size_before_startup(command)) {
-    return buffer_size_response(engine_.buffer_size(0).size);
-  }
-  return next_.transmit(command, ticket);
+  return std::nullopt;
 }
 
 bool PowerGate::asks_size_before_startup(const Command& command) const {

@@ -12,6 +12,8 @@
 // Ownership: borrows all. Threads: as CommandPort. Commands of the power cycle itself pass.
 #pragma once
 
+#include <optional>
+
 #include "engine/command/command_port.h"
 #include "engine/tpm/accepted_commands.h"
 #include "engine/tpm/engine.h"
@@ -26,6 +28,10 @@ class PowerGate final : public CommandPort {
       : next_(next), engine_(engine), power_(power), accepted_(accepted) {}
 
   Bytes transmit(const Command& command, const Ticket& ticket) override;
+
+  // The answer to a client's command that is not for the TPM, whatever it says; nothing for one
+  // that is.
+  [[nodiscard]] std::optional<Bytes> refusal(const Ticket& ticket) const;
 
  private:
   [[nodiscard]] bool asks_size_before_startup(const Command& command) const;

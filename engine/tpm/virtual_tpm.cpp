@@ -17,7 +17,8 @@ VirtualTpm::VirtualTpm(Engine& engine, StateStore& store, Backoff& backoff,
       runner_(engine, power_, storage_, events_),
       retry_(runner_, engine, backoff),
       gate_(retry_, engine, power_, accepted_),
-      power_cycle_({engine, power_, storage_, accepted_, runner_, gate_}, options) {}
+      resources_(gate_, options.resources),
+      power_cycle_({engine, power_, storage_, accepted_, runner_, resources_, gate_}, options) {}
 
 Result<void> VirtualTpm::check(Use use) const {
   return check_use(power_.state(), use);
@@ -65,7 +66,9 @@ Result<void> VirtualTpm::set_version(TpmVersion version) {
     return possible;
   }
   engine_.power_off();  // Failed may still have it powered
-  return engine_.set_version(version);
+  auto set = engine_.set_version(version);
+  resources_.forget_all();
+  return set;
 }
 
 // -- Commands --
@@ -76,6 +79,33 @@ Bytes VirtualTpm::execute(const Pending& pending, ByteView command,
     return failure_response(version());  // without the lock: the end does not wait in line for it
   }
   MutexLock lock(mutex_);
+  return send(resources_.raw(), pending, command, locality);
+}
+
+std::unique_ptr<VirtualTpm::Space> VirtualTpm::open_space(SpaceOwner owner) {
+  MutexLock lock(mutex_);
+  return std::make_unique<Space>(*this, resources_.open_space(owner));
+}
+
+VirtualTpm::Space::~Space() {
+  MutexLock lock(tpm_.mutex_);
+  port_.reset();
+}
+
+Bytes VirtualTpm::Space::execute(const Pending& pending, ByteView command) {
+  if (tpm_.accepted_.closed()) {
+    return failure_response(TpmVersion::tpm20);
+  }
+  MutexLock lock(tpm_.mutex_);
+  if (tpm_.version() == TpmVersion::tpm12) {
+    return error_response(TpmVersion::tpm12, rc::tpm12_bad_tag);
+  }
+  return tpm_.send(*port_, pending, command, Locality{0});
+}
+
+// What the gate answers of its own comes before what a space knows without asking the TPM.
+Bytes VirtualTpm::send(CommandPort& way, const Pending& pending, ByteView command,
+                       std::optional<Locality> locality) {
   Command parsed(command);
   runs_long_ = is_long_running(version(), parsed.code());
   Ticket ticket = accepted_.begin(pending, locality);
@@ -87,7 +117,10 @@ Bytes VirtualTpm::execute(const Pending& pending, ByteView command,
       runs_long = false;
     }
   } end{accepted_, runs_long_};
-  return gate_.transmit(parsed, ticket);
+  if (auto refused = gate_.refusal(ticket)) {
+    return std::move(*refused);
+  }
+  return way.transmit(parsed, ticket);
 }
 
 std::optional<LockoutState> VirtualTpm::lockout() {
@@ -176,6 +209,9 @@ Result<std::string> VirtualTpm::info(uint64_t what) {
 Result<Bytes> VirtualTpm::get_state(BlobKind kind) {
   MutexLock lock(mutex_);
   auto on = check(Use::ask);
+  if (on && kind == BlobKind::volatile_state) {
+    resources_.yield_slots();
+  }
   return on ? engine_.get_state(kind) : tl::unexpected(on.error());
 }
 
@@ -185,12 +221,17 @@ Result<void> VirtualTpm::set_state(BlobKind kind, ByteView blob) {
     return possible;
   }
   engine_.power_off();  // Failed may still have it powered
-  return engine_.set_state(kind, blob);
+  auto set = engine_.set_state(kind, blob);
+  resources_.forget_all();
+  return set;
 }
 
 Result<void> VirtualTpm::store_volatile() {
   MutexLock lock(mutex_);
   auto possible = check(Use::write);
+  if (possible) {
+    resources_.yield_slots();
+  }
   return possible ? storage_.store_volatile() : possible;
 }
 

@@ -2,7 +2,8 @@
 // of its storage. Everything above (control requests, device nodes) uses the TPM through this class
 // only; what it does is in the parts, which it puts together and locks.
 //
-//   execute() --> PowerGate --> RetryLink --> CommandRunner --> Engine
+//   execute(), Space::execute() --> ResourceManager --> PowerGate --> RetryLink --> CommandRunner
+//     --> Engine
 //
 // Ownership: borrows the engine, the store and the back-off, which outlive it.
 // Threads: any. Commands, power and state are serialised by the TPM's lock and may block for as
@@ -18,11 +19,14 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/base/mutex.h"
 #include "engine/command/codec.h"
+#include "engine/resource_manager/resource_manager.h"
 #include "engine/state/state_store.h"
 #include "engine/tpm/accepted_commands.h"
 #include "engine/tpm/backoff.h"
@@ -40,6 +44,7 @@ namespace vtpm {
 class VirtualTpm {
  public:
   using Pending = AcceptedCommands::Pending;
+  class Space;
 
   VirtualTpm(Engine& engine, StateStore& store, Backoff& backoff, VirtualTpmOptions options = {});
 
@@ -101,6 +106,11 @@ class VirtualTpm {
   Bytes execute(const Pending& pending, ByteView command, std::optional<Locality> locality = {});
   Bytes execute(ByteView command) { return execute(accept(), command); }
 
+  // What an opener has for itself of a TPM 2.0; it ends before this.
+  std::unique_ptr<Space> open_space(SpaceOwner owner);
+  // In the order of opening. Never blocks.
+  [[nodiscard]] std::vector<SpaceStatus> spaces() const { return resources_.snapshot(); }
+
   // Whether what runs may take long: a command that computes (making keys, self tests), or one that
   // waits before it is sent again. Never blocks; a hint, it may have ended by the time the caller
   // acts.
@@ -158,6 +168,8 @@ class VirtualTpm {
   void add_listener(TpmListener& listener) { events_.add(listener); }
 
  private:
+  Bytes send(CommandPort& way, const Pending& pending, ByteView command,
+             std::optional<Locality> locality) VTPM_REQUIRES(mutex_);
   Result<void> check(Use use) const VTPM_REQUIRES(mutex_);
   [[nodiscard]] bool hash_sequence_is_open() const VTPM_REQUIRES(mutex_);
 
@@ -172,12 +184,31 @@ class VirtualTpm {
   CommandRunner runner_;
   RetryLink retry_;
   PowerGate gate_;
+  ResourceManager resources_;  // used under the TPM's lock, but for what says otherwise
   PowerCycle power_cycle_;
   std::atomic<bool> runs_long_ = false;
   // How many commands had been executed when a hash sequence began: it counts as open until it ends
   // or the next command comes.
   std::optional<uint64_t> hash_began_ VTPM_GUARDED_BY(mutex_);
   std::optional<LockoutState> last_lockout_ VTPM_GUARDED_BY(mutex_);
+};
+
+// Ownership: borrows the TPM. Threads: any; as execute(), and its end may block as that does.
+class VirtualTpm::Space {
+ public:
+  Space(VirtualTpm& tpm, std::unique_ptr<CommandPort> port) : tpm_(tpm), port_(std::move(port)) {}
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
+  // Flushes what the opener left.
+  ~Space();
+
+  // As VirtualTpm::execute(), always at locality 0: others are for whoever may set them. While the
+  // TPM is a 1.2 it says so in the way of one: TPM_BADTAG.
+  Bytes execute(const Pending& pending, ByteView command);
+
+ private:
+  VirtualTpm& tpm_;
+  std::unique_ptr<CommandPort> port_;
 };
 
 }  // namespace vtpm

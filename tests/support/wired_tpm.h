@@ -1,5 +1,6 @@
-// A whole TPM behind two wires: engine, power cycle, control requests, raw and control node, and a
-// CuseSession for each that a WireKernel drives. What vtpmd builds, with the outer edges replaced.
+// A whole TPM behind two wires: engine, power cycle, control requests, raw, managed and control
+// node, and a CuseSession for each that a WireKernel drives. What vtpmd builds, with the outer
+// edges replaced.
 #pragma once
 
 #include <atomic>
@@ -8,6 +9,7 @@
 
 #include "cuse/channel/cuse_session.h"
 #include "cuse/nodes/control_node.h"
+#include "cuse/nodes/managed_node.h"
 #include "cuse/nodes/raw_node.h"
 #include "tests/support/commands.h"
 #include "tests/support/fake_backoff.h"
@@ -29,13 +31,16 @@ class WiredTpm final : private Surroundings {
         dispatcher({.tpm = tpm, .surroundings = *this, .policy = options.policy}, queue, clock),
         control(dispatcher),
         node({tpm, queue, control, clock, options.power, options.access}),
-        control_node(control, options.access) {
+        control_node(control, options.access),
+        managed_node({tpm, queue, control, clock}) {
     static_cast<void>(tpm.lock_storage());
     session = serve(kernel, "vtpm0", node);
     control_session = serve(control_kernel, "vtpmctl0", control_node);
+    managed_session = serve(managed_kernel, "vtpmrm0", managed_node);
   }
 
   ~WiredTpm() override {
+    managed_session->stop();
     control_session->stop();
     session->stop();
     clock.forget();  // requests that wait for their next attempt answer while there are sessions
@@ -49,13 +54,16 @@ class WiredTpm final : private Surroundings {
   IoctlControl control;
   RawNode node;
   ControlNode control_node;
+  ManagedNode managed_node;
   WireKernel kernel;          // /dev/vtpm0
   WireKernel control_kernel;  // /dev/vtpmctl0
+  WireKernel managed_kernel;  // /dev/vtpmrm0
   std::atomic<bool> end_requested = false;
   std::atomic<int> changes_announced = 0;
   std::promise<void> channel_ended;  // of the raw node
   std::unique_ptr<CuseSession> session;
   std::unique_ptr<CuseSession> control_session;
+  std::unique_ptr<CuseSession> managed_session;
 
  private:
   void end_daemon() override { end_requested = true; }

@@ -72,6 +72,12 @@ TEST_F(DeviceRegistryTest, FreeName_IsTheLowestGap) {
   EXPECT_EQ(registry_.free_name().value(), "vtpm3");
 }
 
+TEST_F(DeviceRegistryTest, NameWhoseManagedNodeIsTaken_IsNotFree) {
+  add_device("vtpmrm0", "509:65536");
+
+  EXPECT_EQ(registry_.free_name().value(), "vtpm1");
+}
+
 TEST_F(DeviceRegistryTest, NameOfADevice_IsBusy) {
   add_device("vtpm0", "509:0");
 

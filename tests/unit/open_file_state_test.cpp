@@ -74,6 +74,16 @@ TEST(OpenFileState, OfNothing_IsTheSameToo) {
   EXPECT_EQ(must(read_open_file(written(state), NodeKind::control)), state);
 }
 
+TEST(OpenFileState, OfTheManagedNode_HasAResponseAndNoTransfer) {
+  OpenFileState state = raw_file();
+  state.opening.node = NodeKind::managed;
+  EXPECT_EQ(read_open_file(written(state), NodeKind::managed).error().code, Errc::corrupt);
+
+  state.transfer = {};
+
+  EXPECT_EQ(must(read_open_file(written(state), NodeKind::managed)), state);
+}
+
 TEST(OpenFileState, Told_HasNoByteOfTheTpms) {
   EXPECT_EQ(to_string(raw_file()),
             "raw node, process 4711, user 1000, group 100, may send commands; response: 3 bytes "

@@ -59,11 +59,31 @@ TEST(Options, DeviceAndState_AreEnoughAndTheRestIsDefaults) {
   EXPECT_EQ(options.power, InitialPower::on);
   EXPECT_EQ(options.buffer_size, 0u);
   EXPECT_TRUE(options.auto_shutdown);
+  EXPECT_TRUE(options.resource_manager);
   EXPECT_FALSE(options.run_as.has_value());
   EXPECT_EQ(options.sandbox, SandboxMode::on);
   EXPECT_FALSE(options.daemon);
   EXPECT_THAT(options.pid_file, IsEmpty());
   EXPECT_EQ(options.log_level, log::Level::info);
+}
+
+TEST(Options, ManagedNode_HasPermissionsAndLimitsOfItsOwn) {
+  Options options = options_with({"--rm-owner", "root", "--rm-group", "daemon", "--rm-mode", "600",
+                                  "--rm-objects", "10", "--rm-sessions", "4"});
+
+  EXPECT_EQ(options.managed_permissions.owner, "root");
+  EXPECT_EQ(options.managed_permissions.group, "daemon");
+  EXPECT_EQ(options.managed_permissions.mode, "600");
+  EXPECT_THAT(options.permissions.owner, IsEmpty());
+  EXPECT_EQ(options.resources.objects_per_space, 10u);
+  EXPECT_EQ(options.resources.sessions_per_space, 4u);
+}
+
+TEST(Options, ResourceManager_IsOffWhereItIsSaidAndForATpm12) {
+  EXPECT_TRUE(options_with({"--resource-manager", "on"}).resource_manager);
+  EXPECT_FALSE(options_with({"--resource-manager", "off"}).resource_manager);
+  EXPECT_FALSE(options_with({"--tpm", "1.2"}).resource_manager);
+  EXPECT_FALSE(options_with({"--tpm", "1.2", "--resource-manager", "off"}).resource_manager);
 }
 
 TEST(Options, DeviceAuto_IsNoName) {
@@ -264,6 +284,19 @@ const std::vector<Wrong>& wrong_usages() {  // NOLINT(readability-function-size)
       {"WaitAtOpen",
        {"--device", "vtpm0", "--state", "dir:/x", "--state-wait", "--power", "at-open"},
        "--state-wait needs"},
+      {"ManagedTpm12",
+       {"--device", "vtpm0", "--state", "dir:/x", "--tpm", "1.2", "--resource-manager", "on"},
+       "needs a TPM 2.0"},
+      {"ManagedWord",
+       {"--device", "vtpm0", "--state", "dir:/x", "--resource-manager", "yes"},
+       "--resource-manager"},
+      {"ManagedMode", {"--device", "vtpm0", "--state", "dir:/x", "--rm-mode", "rw"}, "is no mode"},
+      {"ManagedObjects",
+       {"--device", "vtpm0", "--state", "dir:/x", "--rm-objects", "2"},
+       "--rm-obj"},
+      {"ManagedOwner",
+       {"--device", "vtpm0", "--state", "dir:/x", "--rm-owner", "nobody-at-all"},
+       "--rm-owner"},
       {"KeyAsPath", {"--device", "vtpm0", "--state", "file:/x", "--key", "/x"}, "--key: '/x'"},
       {"KeyOfSwtpmsWords",
        {"--device", "vtpm0", "--state", "file:/x", "--key", "file=/x,mode=aes-256-cbc"},

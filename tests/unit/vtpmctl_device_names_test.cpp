@@ -16,10 +16,11 @@ class DeviceNames : public testing::Test {
   DeviceNames() {
     std::filesystem::create_directories(root_ / "dev/vtpm/by-name");
     std::filesystem::create_directories(root_ / "class/vtpm7");
-    for (const char* node : {"dev/vtpm7", "dev/vtpmctl7"}) {
+    for (const char* node : {"dev/vtpm7", "dev/vtpmrm7", "dev/vtpmctl7"}) {
       std::ofstream(root_ / node) << "";
     }
     link("dev/vtpm/by-name/web01", "dev/vtpm7");
+    link("dev/vtpm/by-name/web01-rm", "dev/vtpmrm7");
     link("dev/vtpm/by-name/web01-ctl", "dev/vtpmctl7");
     std::ofstream(root_ / "class/vtpm7/dev") << "1:3\n";  // as /dev/null's
   }
@@ -36,12 +37,20 @@ class DeviceNames : public testing::Test {
 TEST_F(DeviceNames, EveryWayToTheRawNode_LeadsToTheControlNode) {
   link("elsewhere", "dev/vtpm/by-name/web01");
   for (const std::string& name :
-       {std::string("vtpm7"), std::string("vtpmctl7"), std::string("web01"), path("dev/vtpm7"),
-        path("dev/vtpm/by-name/web01"), path("dev/vtpm/by-name/web01-ctl"), path("elsewhere"),
+       {std::string("vtpm7"), std::string("vtpmrm7"), std::string("vtpmctl7"), std::string("web01"),
+        path("dev/vtpm7"), path("dev/vtpmrm7"), path("dev/vtpm/by-name/web01"),
+        path("dev/vtpm/by-name/web01-rm"), path("dev/vtpm/by-name/web01-ctl"), path("elsewhere"),
         std::string("/dev/null")}) {
     EXPECT_EQ(control_node(paths_, name).value(), path("dev/vtpmctl7")) << name;
     EXPECT_EQ(raw_device(paths_, name), "vtpm7") << name;
   }
+}
+
+TEST_F(DeviceNames, AnotherNodeOfTheManagedNodesNumber_LeadsToTheControlNode) {
+  std::filesystem::create_directories(root_ / "class/vtpmrm7");
+  std::ofstream(root_ / "class/vtpmrm7/dev") << "1:5\n";  // as /dev/zero's
+
+  EXPECT_EQ(control_node(paths_, "/dev/zero").value(), path("dev/vtpmctl7"));
 }
 
 TEST_F(DeviceNames, WithoutAControlNode_ItIsTheRawOne) {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "vtpm";
 constexpr std::string_view kControlPrefix = "vtpmctl";
+constexpr std::string_view kManagedPrefix = "vtpmrm";
 
 // The digits after `prefix` when they are all there is.
 std::optional<std::string_view> digits_after(std::string_view prefix, std::string_view name) {
@@ -36,11 +37,14 @@ std::filesystem::path followed(const std::string& path) {
   return error ? std::filesystem::path(path) : target;
 }
 
-// "vtpm0" for "vtpm0" and "vtpmctl0".
+// "vtpm0" for "vtpm0", "vtpmrm0" and "vtpmctl0".
 std::optional<std::string> device_called(std::string_view node) {
-  auto number = digits_after(kPrefix, node);
-  number = number ? number : digits_after(kControlPrefix, node);
-  return number ? std::optional(std::string(kPrefix) + std::string(*number)) : std::nullopt;
+  for (std::string_view prefix : {kPrefix, kManagedPrefix, kControlPrefix}) {
+    if (auto number = digits_after(prefix, node)) {
+      return std::string(kPrefix) + std::string(*number);
+    }
+  }
+  return std::nullopt;
 }
 
 // A node that was made by somebody else, as in a container, is the device of the same number.
@@ -52,10 +56,14 @@ std::optional<std::string> device_numbered(const DevicePaths& paths, const std::
   std::string wanted =
       std::to_string(major(status.st_rdev)) + ":" + std::to_string(minor(status.st_rdev));
   for (const std::string& device : list_devices(paths)) {
-    std::string number;
-    std::ifstream(paths.cuse_class + "/" + device + "/dev") >> number;
-    if (number == wanted) {
-      return device;
+    std::string number_in_name = device.substr(kPrefix.size());
+    for (std::string_view prefix : {kPrefix, kManagedPrefix}) {
+      std::string number;
+      std::ifstream(paths.cuse_class + "/" + std::string(prefix) + number_in_name + "/dev") >>
+          number;
+      if (number == wanted) {
+        return device;
+      }
     }
   }
   return std::nullopt;

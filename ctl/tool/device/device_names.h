@@ -19,14 +19,14 @@ struct DevicePaths {
   std::string proc = "/proc";
 };
 
-// The node for `name`, which is vtpm0 or /dev/vtpm0, another path that leads to the raw node (a
-// link, another node of the same number), or a VM's name: the control node beside it as long as
-// there is one, since opening the raw node takes its only opener's place, and maybe power. A path
-// that leads to no virtual TPM is given back as it is.
+// The node for `name`, which is vtpm0 or /dev/vtpm0, another path that leads to the raw or the
+// managed node (a link, another node of the same number), or a VM's name: the control node beside
+// it as long as there is one, since opening the raw node takes its only opener's place, and maybe
+// power. A path that leads to no virtual TPM is given back as it is.
 Result<std::string> control_node(const DevicePaths& paths, std::string_view name);
 
-// "vtpm0" for its raw or control node, whatever path or VM's name leads there; nothing for what is
-// no virtual TPM's.
+// "vtpm0" for its raw, managed or control node, whatever path or VM's name leads there; nothing for
+// what is no virtual TPM's.
 std::optional<std::string> raw_device(const DevicePaths& paths, std::string_view name);
 
 // The VMs' names that udev has linked to the raw node of that device ("vtpm0"), as paths.

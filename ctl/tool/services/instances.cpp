@@ -196,8 +196,9 @@ void forget_nodes(const InstancePaths& paths, const std::string& name) {
   constexpr std::string_view kPrefix = "vtpm";
   std::string device = device_of(paths, name).value_or("");
   if (device.starts_with(kPrefix)) {
-    ::unlink(paths.properties_of(device).c_str());
-    ::unlink(paths.properties_of("vtpmctl" + device.substr(kPrefix.size())).c_str());
+    for (const char* prefix : {"vtpm", "vtpmrm", "vtpmctl"}) {
+      ::unlink(paths.properties_of(prefix + device.substr(kPrefix.size())).c_str());
+    }
   }
 }
 

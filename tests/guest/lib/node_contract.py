@@ -13,6 +13,7 @@ import time
 import traceback
 
 import tpm
+from tpm import expect_errno
 
 NODE = sys.argv[1]
 ALL_EVENTS = (
@@ -27,15 +28,6 @@ TRIES = 30  # for what has to be caught while a key is being made
 
 def opened(flags=0):
     return os.open(NODE, os.O_RDWR | flags)
-
-
-def expect_errno(number, call, *arguments):
-    try:
-        result = call(*arguments)
-    except OSError as error:
-        assert error.errno == number, f"{errno.errorcode[error.errno]} instead of {errno.errorcode[number]}"
-        return
-    raise AssertionError(f"{result!r} instead of {errno.errorcode[number]}")
 
 
 def mask(file, milliseconds=0, events=ALL_EVENTS):

@@ -1,5 +1,6 @@
 """TPM 2.0 commands as bytes, and a few words about a response. For tests that make their own system calls."""
 
+import errno
 import os
 import struct
 
@@ -143,3 +144,12 @@ def release_transients(file):
     """Flushes whatever objects are loaded, so that the next key finds a slot."""
     for handle in range(0x80000000, 0x80000003):
         execute(file, flush_context(handle))
+
+
+def expect_errno(number, call, *arguments):
+    try:
+        result = call(*arguments)
+    except OSError as error:
+        assert error.errno == number, f"{errno.errorcode[error.errno]} instead of {errno.errorcode[number]}"
+        return
+    raise AssertionError(f"{result!r} instead of {errno.errorcode[number]}")
