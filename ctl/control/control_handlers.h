@@ -44,5 +44,6 @@ Answered<requests::GetConfig> get_config(ControlCall& call, const requests::GetC
 Answered<requests::GetInfo> get_info(ControlCall& call, const requests::GetInfo& request);
 Answered<requests::GetStatus> get_status(ControlCall& call, const requests::GetStatus& request);
 Answered<requests::GetDetails> get_details(ControlCall& call, const requests::GetDetails& request);
+Answered<requests::GetSpaces> get_spaces(ControlCall& call, const requests::GetSpaces& request);
 
 }  // namespace vtpm::handlers

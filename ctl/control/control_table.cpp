@@ -77,6 +77,7 @@ constexpr ControlRow kTable[] = {
     row<get_status>("GET_STATUS", kEveryPhase, at_once, observer, VTPM_CAP_GET_STATUS),
     row<set_version>("SET_VERSION", kNotOn, after_commands, control, VTPM_CAP_SET_VERSION),
     row<get_details>("GET_DETAILS", kEveryPhase, at_once, observer, VTPM_CAP_GET_DETAILS),
+    row<get_spaces>("GET_SPACES", kEveryPhase, at_once, observer, VTPM_CAP_GET_SPACES),
 };
 // clang-format on
 

@@ -180,6 +180,26 @@ void encode(const requests::GetDetails::Answer& answer, vtpm_details& details) {
   copy_text(details.opener, answer.opener);
 }
 
+Result<void> decode(const vtpm_spaces& structure, requests::GetSpaces& request) {
+  request.after = structure.req.after;
+  return {};
+}
+
+void encode(const requests::GetSpaces::Answer& answer, vtpm_spaces& structure) {
+  size_t count = std::min<size_t>(answer.spaces.size(), VTPM_SPACES_MAX);
+  structure.resp.count = static_cast<uint32_t>(count);
+  structure.resp.more = static_cast<uint32_t>(answer.spaces.size() - count);
+  for (size_t i = 0; i < count; ++i) {
+    const SpaceStatus& space = answer.spaces[i];
+    structure.resp.spaces[i] = {.id = space.id,
+                                .commands = space.commands,
+                                .pid = static_cast<uint32_t>(space.peer.pid),
+                                .uid = space.peer.uid,
+                                .objects = static_cast<uint32_t>(space.objects),
+                                .sessions = static_cast<uint32_t>(space.sessions)};
+  }
+}
+
 // -- Those that the transfer, or the request, has a part in --
 
 Decoded decode_init(ByteView in, BlobTransfer& transfer) {
@@ -347,6 +367,7 @@ constexpr IoctlRow kTable[] = {
     row<VTPM_GET_STATUS, vtpm_status, GetStatus>(),
     row<VTPM_SET_VERSION, vtpm_version, SetVersion>(),
     row<VTPM_GET_DETAILS, vtpm_details, GetDetails>(),
+    row<VTPM_GET_SPACES, vtpm_spaces, GetSpaces>(),
 };
 // clang-format on
 

@@ -50,4 +50,10 @@ Answered<requests::GetDetails> get_details(ControlCall& call,
                                       .opener = daemon.raw_node_opener().name};
 }
 
+Answered<requests::GetSpaces> get_spaces(ControlCall& call, const requests::GetSpaces& request) {
+  requests::GetSpaces::Answer answer{call.device.tpm.spaces()};
+  std::erase_if(answer.spaces, [&](const SpaceStatus& space) { return space.id <= request.after; });
+  return answer;
+}
+
 }  // namespace vtpm::handlers

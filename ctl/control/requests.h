@@ -19,12 +19,14 @@
 #include <string>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "ctl/control/state_blob.h"
 #include "ctl/control/surroundings.h"
 #include "engine/base/bytes.h"
 #include "engine/base/tpm_types.h"
 #include "engine/command/codec.h"
+#include "engine/resource_manager/space_status.h"
 #include "engine/tpm/engine.h"
 #include "engine/tpm/phase.h"
 
@@ -185,6 +187,14 @@ struct GetDetails {
   };
 };
 
+// Who has the managed node open, opened later than `after`; 0: all.
+struct GetSpaces {
+  uint64_t after = 0;
+  struct Answer {
+    std::vector<SpaceStatus> spaces;  // in the order of opening
+  };
+};
+
 }  // namespace requests
 
 using ControlRequest =
@@ -194,14 +204,15 @@ using ControlRequest =
                  requests::StoreVolatile, requests::ResetEstablished, requests::GetState,
                  requests::SetState, requests::Stop, requests::GetConfig, requests::SetBufferSize,
                  requests::GetInfo, requests::LockStorage, requests::Execute, requests::GetStatus,
-                 requests::SetVersion, requests::GetDetails>;
+                 requests::SetVersion, requests::GetDetails, requests::GetSpaces>;
 
 // std::monostate: done, and there is no more to say.
-using ControlAnswer = std::variant<std::monostate, requests::GetCapability::Answer,
-                                   requests::GetEstablished::Answer, requests::GetState::Answer,
-                                   requests::GetConfig::Answer, requests::SetBufferSize::Answer,
-                                   requests::GetInfo::Answer, requests::Execute::Answer,
-                                   requests::GetStatus::Answer, requests::GetDetails::Answer>;
+using ControlAnswer =
+    std::variant<std::monostate, requests::GetCapability::Answer, requests::GetEstablished::Answer,
+                 requests::GetState::Answer, requests::GetConfig::Answer,
+                 requests::SetBufferSize::Answer, requests::GetInfo::Answer,
+                 requests::Execute::Answer, requests::GetStatus::Answer,
+                 requests::GetDetails::Answer, requests::GetSpaces::Answer>;
 
 namespace detail {
 template <class Request, class... All>

@@ -32,6 +32,7 @@ static_assert(VTPM_LOCK_STORAGE == 0xc0045012);
 static_assert(VTPM_EXECUTE == 0xd008e900);
 static_assert(VTPM_GET_STATUS == 0x8228e901);
 static_assert(VTPM_GET_DETAILS == 0x81a8e903);
+static_assert(VTPM_GET_SPACES == 0xc410e904);
 static_assert(VTPM_SET_VERSION == 0xc004e902);
 
 // -- capability bits --
@@ -55,6 +56,7 @@ static_assert(VTPM_CAP_LOCK_STORAGE == 0x10000);
 static_assert(VTPM_CAP_EXECUTE == 0x100000000);
 static_assert(VTPM_CAP_GET_STATUS == 0x200000000);
 static_assert(VTPM_CAP_GET_DETAILS == 0x800000000);
+static_assert(VTPM_CAP_GET_SPACES == 0x1000000000);
 static_assert(VTPM_CAP_SET_VERSION == 0x400000000);
 
 // -- flags, kinds and sizes --
@@ -182,6 +184,17 @@ static_assert(offsetof(vtpm_details, lockout_recovery) == 36);
 static_assert(offsetof(vtpm_details, program) == 40);
 static_assert(offsetof(vtpm_details, opener) == 104);
 static_assert(offsetof(vtpm_details, storage_failure) == 168);
+static_assert(sizeof(vtpm_space) == 32);
+static_assert(offsetof(vtpm_space, id) == 0);
+static_assert(offsetof(vtpm_space, commands) == 8);
+static_assert(offsetof(vtpm_space, pid) == 16);
+static_assert(offsetof(vtpm_space, uid) == 20);
+static_assert(offsetof(vtpm_space, objects) == 24);
+static_assert(offsetof(vtpm_space, sessions) == 28);
+static_assert(sizeof(vtpm_spaces) == 1040);
+static_assert(offsetof(vtpm_spaces, resp.count) == 4);
+static_assert(offsetof(vtpm_spaces, resp.more) == 8);
+static_assert(offsetof(vtpm_spaces, resp.spaces) == 16);
 
 static_assert(sizeof(vtpm_version) == 4);
 static_assert(offsetof(vtpm_version, req.version) == 0);

@@ -153,6 +153,19 @@ TEST_F(ValuesTest, Details_AreOfTheSurroundings) {
   EXPECT_FALSE(details.lockout.has_value());
 }
 
+TEST_F(ValuesTest, Spaces_AreThoseOpenedAfterTheOneThatIsKnown) {
+  auto first = tpm_.open_space({42, 1000});
+  auto second = tpm_.open_space({43, 0});
+
+  auto all = answer_to(requests::GetSpaces{}).spaces;
+  auto rest = answer_to(requests::GetSpaces{all.at(0).id}).spaces;
+
+  EXPECT_EQ(all.size(), 2u);
+  EXPECT_EQ(all.at(0).peer, (SpaceOwner{42, 1000}));
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ(rest.at(0).peer, (SpaceOwner{43, 0}));
+}
+
 TEST_F(ValuesTest, LockThatIsHeld_IsAskedForAgainWithTheSameRequest) {
   store_.held_by_another = true;
   auto answers = begin_value(requests::LockStorage{1});

@@ -55,7 +55,8 @@ TEST(ControlTable, RequestForTheMask_HasNoBitAndIsTheFirstRow) {
 
 TEST(ControlTable, Mask_IsSwtpmsAndOurs) {
   EXPECT_EQ(capability_mask(), 0x16fffu | VTPM_CAP_EXECUTE | VTPM_CAP_GET_STATUS |
-                                   VTPM_CAP_SET_VERSION | VTPM_CAP_GET_DETAILS);
+                                   VTPM_CAP_SET_VERSION | VTPM_CAP_GET_DETAILS |
+                                   VTPM_CAP_GET_SPACES);
 }
 
 std::set<std::string_view> names_where(bool (*holds)(const ControlRow&)) {
@@ -79,9 +80,9 @@ TEST(ControlTable, UserOfTheRawNode_MayExecuteBesides) {
 }
 
 TEST(ControlTable, Observer_MayLookAndChangeNothing) {
-  EXPECT_EQ(
-      names_where([](const ControlRow& row) { return row.privilege == Privilege::observer; }),
-      (std::set<std::string_view>{"GET_STATUS", "GET_DETAILS", "GET_INFO", "GET_TPMESTABLISHED"}));
+  EXPECT_EQ(names_where([](const ControlRow& row) { return row.privilege == Privilege::observer; }),
+            (std::set<std::string_view>{"GET_STATUS", "GET_DETAILS", "GET_SPACES", "GET_INFO",
+                                        "GET_TPMESTABLISHED"}));
 }
 
 TEST(ControlTable, Privileges_ControlIncludesAllAndTheOthersTheirOwn) {
@@ -99,9 +100,10 @@ TEST(ControlTable, Privileges_ControlIncludesAllAndTheOthersTheirOwn) {
 }
 
 TEST(ControlTable, RequestsThatMustNotWait_AreTheseAndNoOthers) {
-  EXPECT_EQ(names_where([](const ControlRow& row) { return row.turn == Turn::at_once; }),
-            (std::set<std::string_view>{"GET_CAPABILITY", "GET_CONFIG", "SET_LOCALITY",
-                                        "CANCEL_TPM_CMD", "GET_STATUS", "GET_DETAILS"}));
+  EXPECT_EQ(
+      names_where([](const ControlRow& row) { return row.turn == Turn::at_once; }),
+      (std::set<std::string_view>{"GET_CAPABILITY", "GET_CONFIG", "SET_LOCALITY", "CANCEL_TPM_CMD",
+                                  "GET_STATUS", "GET_DETAILS", "GET_SPACES"}));
 }
 
 }  // namespace

@@ -117,6 +117,14 @@ std::string own_structure_lines() {
          ONLY_OUT(vtpm_details, program) + ONLY_OUT(vtpm_details, opener) +
          ONLY_OUT(vtpm_details, storage_failure) +
          //
+         HEAD(vtpm_space) + ONLY_OUT(vtpm_space, id) + ONLY_OUT(vtpm_space, commands) +
+         ONLY_OUT(vtpm_space, pid) + ONLY_OUT(vtpm_space, uid) + ONLY_OUT(vtpm_space, objects) +
+         ONLY_OUT(vtpm_space, sessions) +
+         //
+         HEAD(vtpm_spaces) + IN(vtpm_spaces, after) + OUT(vtpm_spaces, tpm_result) +
+         OUT(vtpm_spaces, count) + OUT(vtpm_spaces, more) + OUT(vtpm_spaces, pad) +
+         OUT(vtpm_spaces, spaces) +
+         //
          HEAD(vtpm_version) + IN(vtpm_version, version) + OUT(vtpm_version, tpm_result);
 }
 

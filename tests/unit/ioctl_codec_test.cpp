@@ -136,6 +136,7 @@ std::vector<Sample> samples() {
       {VTPM_GET_STATUS, {}, an<GetStatus::Answer>, 552},
       {VTPM_SET_VERSION, words({VTPM_VERSION_2_0}, 4), done, 4},
       {VTPM_GET_DETAILS, {}, an<GetDetails::Answer>, 424},
+      {VTPM_GET_SPACES, Bytes(1040), an<GetSpaces::Answer>, 1040},
   };
 }
 
@@ -345,6 +346,28 @@ TEST_F(IoctlValues, RefusedRequest_EndsTheTransfer) {
   must(begin(VTPM_GET_STATEBLOB, in).response(refusal(VTPM_RESULT_BAD_ORDINAL, "not now")));
 
   EXPECT_EQ(transfer_->state(), BlobTransfer::State::idle);
+}
+
+TEST(IoctlCodec, SpacesBeyondAPage_AreCountedAsMore) {
+  requests::GetSpaces::Answer answer;
+  for (uint64_t id = 1; id <= 40; ++id) {
+    answer.spaces.push_back({.id = id, .peer = {.pid = 42, .uid = 7}, .objects = 3});
+  }
+  auto transfer = std::make_shared<BlobTransfer>();
+  auto exchange = must(
+      IoctlExchange::begin(*find_ioctl(VTPM_GET_SPACES), Bytes(sizeof(vtpm_spaces)), transfer));
+
+  Bytes response = must(exchange.response(ControlAnswer(std::move(answer))));
+
+  vtpm_spaces page{};
+  ASSERT_EQ(response.size(), sizeof(page));
+  std::memcpy(&page, response.data(), sizeof(page));
+  EXPECT_EQ(page.resp.count, 32u);
+  EXPECT_EQ(page.resp.more, 8u);
+  EXPECT_EQ(page.resp.spaces[31].id, 32u);
+  EXPECT_EQ(page.resp.spaces[31].pid, 42u);
+  EXPECT_EQ(page.resp.spaces[31].uid, 7u);
+  EXPECT_EQ(page.resp.spaces[31].objects, 3u);
 }
 
 }  // namespace

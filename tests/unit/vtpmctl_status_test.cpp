@@ -31,6 +31,10 @@ class VtpmctlStatus : public VtpmctlCommand {
       details = details_;
       return details_error_;
     });
+    device_.on<vtpm_spaces>(VTPM_GET_SPACES, [this](vtpm_spaces& spaces) {
+      spaces = page_after(spaces.req.after);
+      return 0;
+    });
     status_.phase = VTPM_PHASE_ON;
     status_.version = VTPM_VERSION_2_0;
     std::strcpy(details_.program, VTPM_VERSION);  // NOLINT: fits
@@ -56,11 +60,26 @@ class VtpmctlStatus : public VtpmctlCommand {
     }
     return fields;
   }
+  vtpm_spaces page_after(uint64_t id) const {
+    vtpm_spaces page{};
+    for (const vtpm_space& space : spaces_) {
+      if (space.id <= id && id != 0) {
+        continue;
+      }
+      if (page.resp.count == VTPM_SPACES_MAX) {
+        ++page.resp.more;
+      } else {
+        page.resp.spaces[page.resp.count++] = space;
+      }
+    }
+    return page;
+  }
   void stop_it() { std::filesystem::remove_all(root_ / "dev/vtpmctl7"); }
 
   vtpm_status status_{};
   vtpm_details details_{};
   int details_error_ = 0;
+  std::vector<vtpm_space> spaces_;
 };
 
 TEST_F(VtpmctlStatus, RunningAndStopped_HaveTheSameFields) {
@@ -96,6 +115,57 @@ TEST_F(VtpmctlStatus, HolderThatAnOlderDaemonDoesNotName_IsNamedByTheKernel) {
 
   EXPECT_THAT(words_of("vtpm7"),
               HasSubstr("yes, by unit_tests (process " + std::to_string(::getpid()) + ")"));
+}
+
+TEST_F(VtpmctlStatus, OpenersOfTheManagedNode_AreToldWithWhatTheyHave) {
+  spaces_ = {{.id = 3, .commands = 9, .pid = 42, .uid = 1000, .objects = 1, .sessions = 2},
+             {.id = 5, .commands = 1, .pid = 0, .uid = 0, .objects = 0, .sessions = 0}};
+
+  EXPECT_THAT(words_of("vtpm7"),
+              AllOf(HasSubstr("process 42 of user 1000: 1 object, 2 sessions, 9 commands"),
+                    HasSubstr("a process that the daemon cannot see of user 0: 0 objects")));
+  auto space = status_of("vtpm7")["spaces"].at(0);
+  EXPECT_EQ(space, nlohmann::json({{"id", 3},
+                                   {"commands", 9},
+                                   {"pid", 42},
+                                   {"uid", 1000},
+                                   {"objects", 1},
+                                   {"sessions", 2}}));
+}
+
+TEST_F(VtpmctlStatus, OpenersOfTheManagedNode_AreAskedForUntilThereAreNoMore) {
+  spaces_.resize(70);
+  for (size_t i = 0; i < spaces_.size(); ++i) {
+    spaces_[i].id = i + 1;
+  }
+
+  auto spaces = status_of("vtpm7")["spaces"];
+
+  EXPECT_EQ(spaces.size(), 70u);
+  EXPECT_EQ(spaces.at(69)["id"], 70);
+}
+
+TEST_F(VtpmctlStatus, WithoutOpenersOfTheManagedNode_SaysSo) {
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("no opener"));
+  EXPECT_TRUE(status_of("vtpm7")["spaces"].empty());
+}
+
+TEST_F(VtpmctlStatus, DaemonThatClaimsMoreAndTellsNone_IsNotAskedForEver) {
+  device_.on<vtpm_spaces>(VTPM_GET_SPACES, [](vtpm_spaces& spaces) {
+    spaces = {};
+    spaces.resp.more = 1;
+    return 0;
+  });
+
+  EXPECT_TRUE(status_of("vtpm7")["spaces"].empty());
+}
+
+TEST_F(VtpmctlStatus, List_CountsTheOpenersOfTheManagedNode) {
+  spaces_.resize(2);
+
+  EXPECT_EQ(run({"list"}), 0);
+
+  EXPECT_THAT(out_.str(), HasSubstr("managed by 2"));
 }
 
 TEST_F(VtpmctlStatus, LastOpener_IsNoHolder) {

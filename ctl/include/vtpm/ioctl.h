@@ -45,6 +45,7 @@ extern "C" {
 #define VTPM_EXECUTE 0xd008e900u     /* vtpm_execute (in, out): one command and its response */
 #define VTPM_GET_STATUS 0x8228e901u  /* vtpm_status (out) */
 #define VTPM_GET_DETAILS 0x81a8e903u /* vtpm_details (out): what GET_STATUS has no room for */
+#define VTPM_GET_SPACES 0xc410e904u  /* vtpm_spaces (in, out): who has the managed node open */
 #define VTPM_SET_VERSION 0xc004e902u /* vtpm_version (in, out): TPM 1.2 or 2.0, only while off */
 
 /* -- capability bits, one for each request -- */
@@ -70,6 +71,7 @@ extern "C" {
 #define VTPM_CAP_GET_STATUS (1ull << 33)
 #define VTPM_CAP_SET_VERSION (1ull << 34)
 #define VTPM_CAP_GET_DETAILS (1ull << 35)
+#define VTPM_CAP_GET_SPACES (1ull << 36)
 
 /* -- TPM result codes that requests are answered with; others come from the TPM itself -- */
 
@@ -277,6 +279,32 @@ typedef struct vtpm_details {
   char opener[VTPM_DETAILS_NAME];         /* name of the process opener_pid, NUL-terminated */
   char storage_failure[VTPM_STATUS_TEXT]; /* why storage failed last, NUL-terminated */
 } vtpm_details;
+
+/* What one opener of the managed node has. */
+typedef struct vtpm_space {
+  uint64_t id;       /* in the order of opening, from 1 on; never given twice */
+  uint64_t commands; /* that the opener has sent */
+  uint32_t pid;      /* of the process that opened it; 0: one that the daemon cannot see */
+  uint32_t uid;      /* its user */
+  uint32_t objects;  /* and sequences */
+  uint32_t sessions;
+} vtpm_space;
+
+#define VTPM_SPACES_MAX 32
+
+/* In the order of opening. Ask again, after the last one, while there are more. */
+typedef union vtpm_spaces {
+  struct {
+    uint64_t after; /* an id: those that were opened later; 0: from the first one on */
+  } req;
+  struct {
+    uint32_t tpm_result;
+    uint32_t count; /* of those below that are filled in */
+    uint32_t more;  /* so many come behind them */
+    uint32_t pad;   /* 0 */
+    vtpm_space spaces[VTPM_SPACES_MAX];
+  } resp;
+} vtpm_spaces;
 
 typedef union vtpm_version {
   struct {

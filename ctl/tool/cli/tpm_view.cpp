@@ -151,6 +151,56 @@ void add_use(Report& report, const TpmView& view, const vtpm_status& status) {
       .add("commands", status.commands);
 }
 
+std::string plural(uint64_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
+std::string words_of(const vtpm_space& space) {
+  std::string who = space.pid == 0 ? "a process that the daemon cannot see"
+                                   : "process " + std::to_string(space.pid);
+  return who + " of user " + std::to_string(space.uid) + ": " + plural(space.objects, "object") +
+         ", " + plural(space.sessions, "session") + ", " + plural(space.commands, "command");
+}
+
+Report report_of(const vtpm_space& space) {
+  Report report;
+  report.add("id", space.id)
+      .add("pid", uint64_t{space.pid})
+      .add("uid", uint64_t{space.uid})
+      .add("objects", uint64_t{space.objects})
+      .add("sessions", uint64_t{space.sessions})
+      .add("commands", space.commands);
+  return report;
+}
+
+void add_spaces(Report& report, const TpmView& view) {
+  std::string lines = view.spaces ? "" : kUnknown;
+  std::vector<Report> rows;
+  for (const vtpm_space& space : view.spaces.value_or(std::vector<vtpm_space>())) {
+    lines += (lines.empty() ? "" : "\n") + words_of(space);
+    rows.push_back(report_of(space));
+  }
+  report.add("managed", lines.empty() ? "no opener" : lines).add_rows("spaces", std::move(rows));
+}
+
+// Errors: none; an older daemon has none.
+std::optional<std::vector<vtpm_space>> spaces_of(DeviceClient& device) {
+  constexpr size_t kMost = 65536;  // a daemon that says "more" for ever is not believed
+  std::vector<vtpm_space> spaces;
+  for (bool more = true; more && spaces.size() < kMost;) {
+    vtpm_spaces request{};
+    request.req.after = spaces.empty() ? 0 : spaces.back().id;
+    auto page = device.call(request::get_spaces, request);
+    if (!page) {
+      return std::nullopt;
+    }
+    size_t count = std::min<size_t>(page->resp.count, VTPM_SPACES_MAX);
+    spaces.insert(spaces.end(), page->resp.spaces, page->resp.spaces + count);
+    more = page->resp.more != 0 && count != 0;
+  }
+  return spaces;
+}
+
 void add_lockout(Report& report, const TpmView& view) {
   vtpm_details details = view.details.value_or(vtpm_details{});
   bool known = has(details.flags, VTPM_DETAILS_LOCKOUT_KNOWN);
@@ -194,7 +244,11 @@ std::string phase_words(const vtpm_status& status) {
 
 std::string use_words(const TpmView& view) {
   vtpm_status status = view.status.value_or(vtpm_status{});
-  return has(status.flags, VTPM_STATUS_IN_USE) ? holder_in_words(status, view.details) : "no";
+  bool in_use = has(status.flags, VTPM_STATUS_IN_USE);
+  std::string raw = in_use ? holder_in_words(status, view.details) : "no";
+  size_t spaces = view.spaces.value_or(std::vector<vtpm_space>()).size();
+  std::string managed = "managed by " + std::to_string(spaces);
+  return spaces == 0 ? raw : (in_use ? raw + ", " : "") + managed;
 }
 
 std::string lockout_words(const TpmView& view) {
@@ -240,6 +294,7 @@ Result<TpmView> view_of_running(TpmView view, DeviceClient& device, const Host& 
   if (auto details = device.call(request::get_details)) {
     view.details = *details;
   }
+  view.spaces = spaces_of(device);
   if (auto config = device.call(request::get_config)) {
     view.config = *config;
   }
@@ -255,6 +310,7 @@ Report report_of(const TpmView& view, const Host& host) {
   add_tpm(report, view, status);
   add_storage(report, view, status);
   add_use(report, view, status);
+  add_spaces(report, view);
   add_lockout(report, view);
   add_daemon(report, view, status);
   return report;

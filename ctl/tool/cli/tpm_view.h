@@ -30,7 +30,8 @@ struct TpmView {
   std::optional<vtpm_status> status;
   std::optional<vtpm_details> details;  // nothing from an older daemon
   std::optional<vtpm_config> config;
-  bool outdated = false;  // its program is not the one that is installed
+  std::optional<std::vector<vtpm_space>> spaces;  // nothing from an older daemon
+  bool outdated = false;                          // its program is not the one that is installed
 };
 
 // What the files of an instance tell, with the state of its service: whoever looks at many asks
@@ -47,7 +48,7 @@ Report report_of(const TpmView& view, const Host& host);
 
 // "2 of 32 tries", "locked out", ...
 std::string lockout_words(const TpmView& view);
-// "no", or who has the raw node open
+// "no", or who has the raw node open, and how many have the managed one
 std::string use_words(const TpmView& view);
 std::string version_name(uint32_t version);
 std::string phase_words(const vtpm_status& status);

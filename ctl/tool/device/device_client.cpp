@@ -17,7 +17,7 @@ constexpr const char* kNoAnswer = "its daemon does not answer";
 // Those that a daemon answers beside whatever runs.
 bool is_quick(uint32_t number) {
   return number == VTPM_GET_STATUS || number == VTPM_GET_CAPABILITY || number == VTPM_GET_CONFIG ||
-         number == VTPM_GET_DETAILS;
+         number == VTPM_GET_DETAILS || number == VTPM_GET_SPACES;
 }
 
 // What to do about an errno of open() or ioctl(); empty when there is nothing to say.

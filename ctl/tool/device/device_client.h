@@ -79,6 +79,7 @@ inline constexpr ControlRequest<vtpm_lock_storage> lock_storage{VTPM_LOCK_STORAG
 inline constexpr ControlRequest<vtpm_execute> execute{VTPM_EXECUTE, "EXECUTE"};
 inline constexpr ControlRequest<vtpm_status> get_status{VTPM_GET_STATUS, "GET_STATUS"};
 inline constexpr ControlRequest<vtpm_details> get_details{VTPM_GET_DETAILS, "GET_DETAILS"};
+inline constexpr ControlRequest<vtpm_spaces> get_spaces{VTPM_GET_SPACES, "GET_SPACES"};
 inline constexpr ControlRequest<vtpm_version> set_version{VTPM_SET_VERSION, "SET_VERSION", kOff,
                                                           "power off"};
 }  // namespace request
