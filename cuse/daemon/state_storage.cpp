@@ -10,6 +10,7 @@
 
 #include "cuse/daemon/log.h"
 #include "engine/base/file_descriptor.h"
+#include "engine/base/trusted_path.h"
 #include "engine/state/file/file_store.h"
 #include "engine/state/file/state_file_format.h"
 #include "engine/state/late_store.h"
@@ -43,11 +44,11 @@ Result<void> make_for(const RunAs& owner, const StateLocation& wanted) {
   if (!absolute.has_filename()) {
     absolute = absolute.parent_path();
   }
-  FileDescriptor parent(
-      ::open(absolute.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
-  if (!parent || !is_roots_alone(parent.get())) {
+  auto opened = open_trusted(absolute.parent_path(), O_RDONLY | O_DIRECTORY);
+  if (!opened || !is_roots_alone(opened->fd.get())) {
     return {};
   }
+  const FileDescriptor parent = std::move(opened->fd);
   FileDescriptor made = make_in(parent.get(), absolute.filename().c_str(), wanted.format);
   if (!made && errno == EEXIST) {
     return {};

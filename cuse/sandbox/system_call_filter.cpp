@@ -23,7 +23,8 @@ namespace {
 constexpr std::array kListed = {
     // the channels, the state, the groups of openers, messages
     "openat", "close", "read", "write", "pread64", "pwrite64", "writev", "lseek", "fstat",
-    "newfstatat", "fsync", "fdatasync", "syncfs", "ftruncate", "renameat", "renameat2", "unlinkat",
+    "newfstatat", "readlinkat", "fchmod", "fsync", "fdatasync", "syncfs", "ftruncate", "renameat",
+    "renameat2", "unlinkat",
     // leaving the terminal
     "chdir", "dup2", "dup3",
     // memory

@@ -2,8 +2,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <iterator>
 #include <ostream>
 
 #include "ctl/config/settings.h"
@@ -262,6 +264,21 @@ Result<void> restore_on(DeviceClient& device, const std::vector<StoredBlob>& bac
   return done.map([&] { tell_phase(device, host); });
 }
 
+// What the other version has there. What this version has may be damaged: it is replaced.
+Result<std::vector<StoredBlob>> others_at_rest(const RestingPlace& place, TpmVersion other,
+                                               const Arguments& arguments) {
+  auto blobs = take_blobs_at(place.where, place.key, other);
+  if (blobs || blobs.error().code == Errc::not_found) {
+    return blobs ? std::move(blobs) : std::vector<StoredBlob>();
+  }
+  Error error = blobs.error();
+  error.message +=
+      ". What the TPM of the other version has there could not be read and would be lost, so "
+      "nothing was changed. To give it up: vtpmctl state import file:" +
+      arguments.file + " " + arguments.device + " --replace";
+  return tl::unexpected(error);
+}
+
 // Of a TPM that does not run: what the other version has there stays.
 Result<void> restore_at_rest(const std::string& instance, const std::vector<StoredBlob>& backup,
                              const Arguments& arguments, Host& host) {
@@ -280,12 +297,11 @@ Result<void> restore_at_rest(const std::string& instance, const std::vector<Stor
     return tl::unexpected(place.error());
   }
   std::vector<StoredBlob> all = *blobs;
-  auto before = take_state_at(place->where, place->key);
-  for (StoredBlob& blob : before.value_or(std::vector<StoredBlob>())) {
-    if (blob.name.version != version) {
-      all.push_back(std::move(blob));
-    }
+  auto others = others_at_rest(*place, is_12 ? TpmVersion::tpm20 : TpmVersion::tpm12, arguments);
+  if (!others) {
+    return tl::unexpected(others.error());
   }
+  std::ranges::move(*others, std::back_inserter(all));
   auto open = [&](const Location& where, CreateState create) {
     return open_location(where, place->key, create);
   };

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "engine/base/trusted_path.h"
+
 namespace vtpm {
 namespace {
 
@@ -82,15 +84,17 @@ Result<FilePlace> FilePlace::open(const std::string& path) {
   if (name.empty()) {
     return failure(Errc::invalid, "'" + path + "' names no file");
   }
-  FileDescriptor fd(openat(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
-  if (!fd) {
-    auto failed = system_failure("cannot open the directory of " + path, errno);
+  auto opened = open_trusted(directory, O_PATH | O_DIRECTORY);
+  if (!opened) {
+    auto failed = opened.error().code == Errc::invalid
+                      ? tl::unexpected(opened.error())
+                      : system_failure("cannot open the directory of " + path, errno);
     if (errno == ENOENT) {
       failed.value().message += ". Make or mount it first";
     }
     return failed;
   }
-  return FilePlace(std::move(fd), std::move(name));
+  return FilePlace(std::move(opened->fd), std::move(name));
 }
 
 FileBeside::FileBeside(const FilePlace& place)
@@ -113,6 +117,7 @@ bool FileBeside::make_named() {
   fd_.reset(openat(place_.directory(), partial_.c_str(),
                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
   partial_is_there_ = static_cast<bool>(fd_);
+  partial_is_taken_ = !fd_ && errno == EEXIST;
   return partial_is_there_;
 }
 
@@ -143,6 +148,7 @@ bool FileBeside::give_name(Over over) {
   if (!partial_is_there_) {
     remove_leftover(place_.directory(), partial_);
     partial_is_there_ = link_as(partial_);
+    partial_is_taken_ = !partial_is_there_ && errno == EEXIST;
   }
   bool renamed = partial_is_there_ &&
                  ::renameat(place_.directory(), partial_.c_str(), place_.directory(), name) == 0;

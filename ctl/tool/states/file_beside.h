@@ -73,6 +73,9 @@ class FileBeside {
   // Gets the place's name: where nothing is, or in place of what is there. False, with errno:
   // EEXIST when there is something, ESTALE when somebody put another file there meanwhile.
   bool become(Over over);
+  // After a failure: the name beside it that something has which cannot be removed here (a link, a
+  // directory, a file in use); otherwise empty.
+  [[nodiscard]] std::string in_the_way() const { return partial_is_taken_ ? partial_ : ""; }
 
  private:
   bool make_named();
@@ -84,6 +87,7 @@ class FileBeside {
   const std::string partial_;
   FileDescriptor fd_;
   bool partial_is_there_ = false;
+  bool partial_is_taken_ = false;
 };
 
 }  // namespace vtpm

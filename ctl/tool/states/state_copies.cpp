@@ -11,6 +11,7 @@
 #include "ctl/tool/states/linear_store.h"
 #include "ctl/tool/states/owners_rights.h"
 #include "ctl/tool/states/state_file.h"
+#include "engine/base/trusted_path.h"
 #include "engine/state/file/state_file_scan.h"
 #include "engine/state/swtpm/dir_store.h"
 
@@ -29,20 +30,25 @@ tl::unexpected<Error> holds_state(const Location& to) {
                  to.text() + " holds the state of a TPM already; --replace puts this one there");
 }
 
-Result<std::vector<StoredBlob>> load_all(StateStore& from) {
+Result<std::vector<StoredBlob>> load_those(StateStore& from,
+                                           const std::function<bool(BlobName)>& wanted) {
   std::vector<StoredBlob> state;
   for (BlobName name : all_blob_names()) {
-    auto data = from.load(name);
+    auto data = wanted(name) ? from.load(name) : failure(Errc::not_found, {});
     if (data) {
       state.push_back({name, std::move(*data)});
     } else if (data.error().code != Errc::not_found) {
       return tl::unexpected(data.error());
     }
   }
-  if (state.empty()) {
-    return failure(Errc::not_found, "there is no state in " + from.describe());
-  }
   return state;
+}
+
+Result<std::vector<StoredBlob>> load_all(StateStore& from) {
+  auto state = load_those(from, [](BlobName) { return true; });
+  return state && state->empty()
+             ? failure(Errc::not_found, "there is no state in " + from.describe())
+             : std::move(state);
 }
 
 Result<std::vector<StoredBlob>> load_unlocked(const Location& from, const LocationKey& key) {
@@ -55,9 +61,9 @@ Result<void> lock_as_owner(StateStore& store, const Location& from) {
   if (from.kind != LocationKind::directory) {
     return store.lock();
   }
-  FileDescriptor directory(
-      openat(AT_FDCWD, from.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
-  auto owner = OwnersRights::of(directory.get());
+  auto directory = open_trusted(from.path, O_RDONLY | O_DIRECTORY);
+  auto owner =
+      directory ? OwnersRights::of(directory->fd.get()) : tl::unexpected(directory.error());
   if (!owner) {
     return tl::unexpected(owner.error());
   }
@@ -231,12 +237,24 @@ Result<void> write_beside(const std::vector<StoredBlob>& state, const Location& 
   return written ? written : tl::unexpected(called(written.error(), place.path, to.path));
 }
 
+// With errno, of what could not be made.
+tl::unexpected<Error> cannot_write_beside(const FileBeside& beside, const std::string& what,
+                                          const Location& to) {
+  if (beside.in_the_way().empty()) {
+    return system_failure(what + to.path, errno);
+  }
+  std::string path = to.path.substr(0, to.path.rfind('/') + 1) + beside.in_the_way();
+  return failure(Errc::busy, "cannot write " + to.path + ": " + path +
+                                 " is in the way. It is a link, a directory, or a file that "
+                                 "somebody uses; remove it, and try again");
+}
+
 Result<void> become(FileBeside& beside, const FilePlace& place, bool replaces, const Location& to) {
   using Over = FileBeside::Over;
   if (!beside.become(replaces ? Over::anything : Over::nothing)) {
-    return errno == ESTALE || errno == EEXIST
-               ? failure(Errc::busy, "somebody else put a file at " + to.path + " meanwhile")
-               : system_failure("cannot give the new file the name " + to.path, errno);
+    bool others = beside.in_the_way().empty() && (errno == ESTALE || errno == EEXIST);
+    return others ? failure(Errc::busy, "somebody else put a file at " + to.path + " meanwhile")
+                  : cannot_write_beside(beside, "cannot give the new file the name ", to);
   }
   auto durable = sync_directory_of(place.path());
   if (!durable && !replaces) {
@@ -395,6 +413,14 @@ Result<std::vector<StoredBlob>> take_state_at(const Location& from, const Locati
   return locked ? load_all(**store) : tl::unexpected(locked.error());
 }
 
+Result<std::vector<StoredBlob>> take_blobs_at(const Location& from, const LocationKey& key,
+                                              TpmVersion version) {
+  auto store = open_source(from, key);
+  auto locked = store ? lock_as_owner(**store, from) : tl::unexpected(store.error());
+  return locked ? load_those(**store, [&](BlobName name) { return name.version == version; })
+                : tl::unexpected(locked.error());
+}
+
 Result<std::vector<StoredBlob>> take_resting_state(const Location& from, const LocationKey& key) {
   auto state = take_state_at(from, key);
   if (state || state.error().code != Errc::busy) {
@@ -417,8 +443,13 @@ Result<void> put_state(const std::vector<StoredBlob>& state, const Location& to,
   if (to.kind == LocationKind::directory) {
     return put_into_directory(state, to, replace, open);
   }
+  // Whatever the name leads to meanwhile, all that follows is done to what is found here.
+  auto found = open_trusted(to.path, O_PATH);
+  if (!found && found.error().code == Errc::invalid) {
+    return tl::unexpected(found.error());
+  }
   struct stat status {};
-  if (::stat(to.path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) {
+  if (!found || ::fstat(found->fd.get(), &status) != 0 || !S_ISBLK(status.st_mode)) {
     return put_state_file(state, to, replace, Belongs::to_its_place, open,
                           [](const std::string&) { return Result<void>(); });
   }
@@ -427,7 +458,9 @@ Result<void> put_state(const std::vector<StoredBlob>& state, const Location& to,
                                           " is a block device; a linear file is written to a "
                                           "regular file only, since it has to appear as a whole");
   }
-  return put_in_place(state, to, replace, open);
+  Location there = through(found->fd, to);
+  auto put = put_in_place(state, there, replace, open);
+  return put ? put : tl::unexpected(called(put.error(), there.path, to.path));
 }
 
 Result<void> put_state_file(const std::vector<StoredBlob>& state, const Location& to,
@@ -443,7 +476,7 @@ Result<void> put_state_file(const std::vector<StoredBlob>& state, const Location
   }
   FileBeside beside(*place);
   if (!beside || !beside.give_to(*owner)) {
-    return system_failure("cannot make a file beside " + to.path, errno);
+    return cannot_write_beside(beside, "cannot make a file beside ", to);
   }
   if (auto written = write_beside(state, to, open, beside); !written) {
     return written;

@@ -34,7 +34,11 @@ Result<std::vector<StoredBlob>> take_state(StateStore& from);
 // Of a place, whose lock is taken. A lock file that this makes belongs to the directory's owner.
 Result<std::vector<StoredBlob>> take_state_at(const Location& from, const LocationKey& key);
 
-// Likewise, but where a daemon has the lock and its TPM is off: read until it holds still.
+// Likewise, but the blobs of one version, perhaps none; whatever the other's are like.
+Result<std::vector<StoredBlob>> take_blobs_at(const Location& from, const LocationKey& key,
+                                              TpmVersion version);
+
+// As take_state_at, but where a daemon has the lock and its TPM is off: read until it holds still.
 Result<std::vector<StoredBlob>> take_resting_state(const Location& from, const LocationKey& key);
 
 // Opens a store at a place: the destination, or a file beside it. Tests put a store of their own

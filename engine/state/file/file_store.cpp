@@ -374,7 +374,8 @@ Result<void> FileStore::format() {
   if (!begun) {
     return tl::unexpected(begun.error());
   }
-  auto sized = file_.is_block_device() ? Result<void>() : file_.resize(kStateFileSize);
+  auto sized = file_.close_to_others().and_then(
+      [&] { return file_.is_block_device() ? Result<void>() : file_.resize(kStateFileSize); });
   if (!sized) {
     return sized;
   }

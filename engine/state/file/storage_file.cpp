@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "engine/base/inherited.h"
+#include "engine/base/trusted_path.h"
 
 namespace vtpm {
 namespace {
@@ -40,11 +41,6 @@ auto until_not_interrupted(const Call& call) {
   return result;
 }
 
-FileDescriptor open_file(const std::string& path, int flags, mode_t mode = 0) {
-  return FileDescriptor(until_not_interrupted(
-      [&] { return openat(AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode); }));
-}
-
 // A directory that may be entered and not read (0711), or that the sandbox hides, is made durable
 // with its whole file system.
 Result<void> make_name_durable(const std::string& path, const FileDescriptor& file) {
@@ -58,16 +54,17 @@ Result<void> make_name_durable(const std::string& path, const FileDescriptor& fi
   return {};
 }
 
-Result<FileDescriptor> create(const std::string& path) {
-  FileDescriptor fd = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-  if (!fd) {
-    auto failed = cannot("create", path);
+Result<TrustedFile> create(const std::string& path) {
+  auto made = open_trusted(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  if (!made) {
+    bool refused = made.error().code == Errc::invalid;
+    auto failed = refused ? tl::unexpected(made.error()) : cannot("create", path);
     if (errno == ENOENT) {
       failed.value().message += ". Make or mount the directory that it is in first";
     }
     return failed;
   }
-  return fd;
+  return made;
 }
 
 // O_NONBLOCK: a FIFO is refused by its type instead of waited for.
@@ -80,37 +77,30 @@ int flags_of(StorageFile::Access access) {
 Result<void> sync_directory_of(const std::string& path) {
   size_t slash = path.rfind('/');
   std::string name = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  FileDescriptor directory = open_file(name, O_RDONLY | O_DIRECTORY);
-  if (!directory || until_not_interrupted([&] { return fsync(directory.get()); }) != 0) {
+  auto directory = open_trusted(name, O_RDONLY | O_DIRECTORY);
+  if (!directory || until_not_interrupted([&] { return fsync(directory->fd.get()); }) != 0) {
     return cannot("make durable the name of", path);
   }
   return {};
 }
 
 Result<StorageFile> StorageFile::open(const std::string& path, Access access, CreateState create) {
-  FileDescriptor fd = open_file(path, flags_of(access) | O_NOFOLLOW);
-  bool link = !fd && errno == ELOOP;
-  if (link) {
-    fd = open_file(path, flags_of(access));
+  auto opened = open_trusted(path, flags_of(access));
+  bool created = !opened && opened.error().code == Errc::not_found && errno == ENOENT &&
+                 create == CreateState::if_missing && access == Access::write;
+  if (created) {
+    opened = vtpm::create(path);
   }
-  bool created = false;
-  if (!fd && errno == ENOENT && create == CreateState::if_missing && access == Access::write) {
-    auto made = vtpm::create(path);
-    if (!made) {
-      return tl::unexpected(made.error());
-    }
-    fd = std::move(*made);
-    created = true;
+  if (!opened) {
+    return tl::unexpected(opened.error());
   }
-  if (!fd) {
-    return cannot("open", path);
-  }
+  FileDescriptor fd = std::move(opened->fd);
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) {
     return cannot("examine", path);
   }
   bool block_device = S_ISBLK(status.st_mode);
-  bool somebodys_link = link && !is_our_descriptor(path);
+  bool somebodys_link = opened->by_link && !is_our_descriptor(path);
   if (!block_device && (somebodys_link || !S_ISREG(status.st_mode))) {
     return failure(Errc::invalid,
                    path +
@@ -126,7 +116,9 @@ Result<StorageFile> StorageFile::open(const std::string& path, Access access, Cr
     }
     return tl::unexpected(durable.error());
   }
-  return StorageFile(path, std::move(fd), access, block_device);
+  StorageFile file(path, std::move(fd), access, block_device);
+  file.made_here_ = created;
+  return file;
 }
 
 StorageFile::StorageFile(std::string path, FileDescriptor file, Access access, bool block_device)
@@ -236,6 +228,24 @@ Result<void> StorageFile::resize(uint64_t size) {
   return {};
 }
 
+// One that was made here has what its file system gives (vfat, say, takes no modes).
+Result<void> StorageFile::close_to_others() {
+  struct stat status {};
+  if (fstat(file_.get(), &status) != 0) {
+    return failed_to("examine", path_);
+  }
+  bool open_to_others = (status.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+  if (block_device_ || made_here_ || !open_to_others ||
+      fchmod(file_.get(), S_IRUSR | S_IWUSR) == 0) {
+    return {};
+  }
+  auto failed = failed_to("close to others", path_);
+  failed.value().message +=
+      ". No TPM is made in a file that others may open: chmod it to 600, or chown it to the user "
+      "of the TPM";
+  return failed;
+}
+
 Result<void> StorageFile::make_durable() {
   if (until_not_interrupted([&] { return fdatasync(file_.get()); }) != 0) {
     return failed_to("make durable what was written to", path_);
@@ -295,11 +305,21 @@ Result<void> StorageFile::claim() {
   if (!block_device_) {
     return {};
   }
-  claim_.reset(openat(AT_FDCWD, path_.c_str(), O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC));
-  if (!claim_ && errno == EBUSY) {
+  auto claimed = open_trusted(path_, O_RDONLY | O_EXCL | O_NONBLOCK);
+  if (!claimed && errno == EBUSY) {
     return failure(Errc::busy, path_ + " is in use by the system: mounted, or part of something");
   }
-  return claim_ ? Result<void>() : cannot("claim", path_);
+  if (!claimed) {
+    return cannot("claim", path_);
+  }
+  struct stat ours {};
+  struct stat named {};
+  if (fstat(file_.get(), &ours) != 0 || fstat(claimed->fd.get(), &named) != 0 ||
+      !S_ISBLK(named.st_mode) || ours.st_rdev != named.st_rdev) {
+    return failure(Errc::busy, path_ + " leads to another device than when it was opened");
+  }
+  claim_ = std::move(claimed->fd);
+  return {};
 }
 
 void StorageFile::unlock() {

@@ -49,6 +49,9 @@ class StorageFile {
   Result<void> write(uint64_t offset, ByteView bytes);
   // A regular file; the new end is durable with the next make_durable().
   Result<void> resize(uint64_t size);
+  // Before a TPM is made in it: mode 0600 for a regular file that was there before, as a new one
+  // has. Fails where the file is somebody else's.
+  Result<void> close_to_others();
   // What was written so far, and where it is.
   Result<void> make_durable();
 
@@ -75,6 +78,7 @@ class StorageFile {
   FileDescriptor claim_;  // of a block device, while locked
   Access access_;
   bool block_device_;
+  bool made_here_ = false;
   bool locked_ = false;
 };
 

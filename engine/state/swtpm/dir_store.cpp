@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "engine/base/trusted_path.h"
 #include "engine/state/swtpm/swtpm_blob.h"
 
 namespace vtpm {
@@ -117,11 +118,14 @@ Result<std::unique_ptr<DirStore>> DirStore::open(const std::string& path, Create
       return tl::unexpected(made.error());
     }
   }
-  FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
+  auto directory = open_trusted(path, O_RDONLY | O_DIRECTORY);
   if (!directory) {
-    return system_failure("cannot open the state directory " + path, errno);
+    return directory.error().code == Errc::invalid
+               ? tl::unexpected(directory.error())
+               : system_failure("cannot open the state directory " + path, errno);
   }
-  return std::unique_ptr<DirStore>(new DirStore(path, std::move(directory), sync, std::move(key)));
+  return std::unique_ptr<DirStore>(
+      new DirStore(path, std::move(directory->fd), sync, std::move(key)));
 }
 
 DirStore::DirStore(std::string path, FileDescriptor directory, Sync sync, SwtpmKey key)
