@@ -21,7 +21,8 @@ namespace {
 
 // Calls whose arguments do not matter. A name that an architecture lacks is passed over.
 constexpr std::array kListed = {
-    // the channels, the state, the groups of openers, messages
+    // the channels, the state (links on the way to it, a blank file's mode), the groups of openers,
+    // messages
     "openat", "close", "read", "write", "pread64", "pwrite64", "writev", "lseek", "fstat",
     "newfstatat", "readlinkat", "fchmod", "fsync", "fdatasync", "syncfs", "ftruncate", "renameat",
     "renameat2", "unlinkat",

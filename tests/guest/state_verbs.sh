@@ -231,6 +231,60 @@ dd if=/dev/zero of="$loop" bs=64k conv=fsync status=none || true
 echo 'a diary' | dd of="$loop" conv=fsync status=none
 ctl 1 state import "dir:$WORK/swtpm" "file:$loop" --replace
 expect_eq "$(head -n 1 "$loop")" 'a diary' "what else was on the device"
+
+step "no link that somebody else put there leads root anywhere"
+theirs=$WORK/theirs
+chmod 711 "$WORK"
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+# by_link TARGET: their link, called x, leads there.
+by_link() { as_nobody ln -sfn "$1" "$theirs/x"; }
+# not_followed VERB...: it fails, because of the link.
+not_followed() {
+    ctl 1 state "$@"
+    expect_output 'symbolic link x .*belongs to neither root'
+}
+mkdir -m 700 "$WORK/roots"
+ctl 0 state export "file:$WORK/state" "dir:$WORK/roots/tpm"
+dd if=/dev/zero of="$loop" bs=64k conv=fsync status=none || true
+before=$(md5sum <"$loop")
+by_link "$loop"
+not_followed import "dir:$WORK/swtpm" "file:$theirs/x"
+expect_eq "$(md5sum <"$loop")" "$before" "the device behind their link"
+expect_exit 1 vtpmd --device vtpm0 --make-state --state "file:$theirs/x"
+expect_output 'symbolic link x '
+expect_eq "$(md5sum <"$loop")" "$before" "the device behind their link"
+by_link "$WORK/roots/tpm"
+not_followed import "dir:$theirs/x" "file:$theirs/copied"
+not_followed inspect "dir:$theirs/x"
+by_link "$WORK/roots"
+not_followed import "dir:$theirs/x/tpm" "file:$theirs/copied"
+not_followed export "file:$WORK/state" "dir:$theirs/x/new"
+not_followed export "file:$WORK/state" "linear:$theirs/x/new"
+start_vtpmd vtpm0 --state "file:$WORK/state"
+not_followed backup vtpm0 "$theirs/x/new"
+not_followed save vtpm0 --permanent "$theirs/x/new"
+stop_vtpmd vtpm0
+expect_eq "$(ls "$WORK/roots")" tpm "what is in root's directory"
+as_nobody mkdir "$theirs/links"
+as_nobody ln -s "$WORK/roots/tpm/tpm2-00.permall" "$theirs/links/tpm2-00.permall"
+ctl 1 state import "dir:$theirs/links" "file:$theirs/copied"
+expect_output 'tpm2-00.permall: Too many levels of symbolic links'
+ctl 0 state inspect "dir:$theirs/links"
+expect_output 'damaged: .*symbolic link'
+expect_eq "$(find "$theirs" -name copied)" "" "what they were given"
+ln -s "$theirs/tpm" "$WORK/own-link"
+ctl 0 state inspect "dir:$WORK/own-link"
+
+step "a file that waits, open to others, is closed to them before a TPM is in it"
+install -m 666 /dev/null "$WORK/blank"
+start_vtpmd vtpm0 --state "file:$WORK/blank"
+expect_eq "$(owner_of "$WORK/blank")" "root 600" "owner and mode of the state file"
+stop_vtpmd vtpm0
+install -m 666 -o daemon /dev/null "$WORK/blank-of-another"
+expect_exit 3 vtpmd --device vtpm0 --daemon --user nobody --state "file:$WORK/blank-of-another"
+expect_output 'chmod it to 600'
+expect_exit 0 vtpmctl terminate vtpm0
+expect_eq "$(stat -c %s "$WORK/blank-of-another")" 0 "the size of a file that others may read"
 losetup -d "$loop"
 
 # tpmstate LOCATION: as swtpm names it.

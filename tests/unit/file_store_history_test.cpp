@@ -112,25 +112,27 @@ class History {
   void start() {
     trouble_ = false;
     store_.reset();
-    auto with_the_first = open(keys_.front())->load(kSubject);
-    bool denied = !with_the_first && with_the_first.error().code == Errc::denied;
-    key_ = denied ? keys_.back() : keys_.front();
-    store_ = open(key_);
+    auto fits = [this](char key) {
+      auto loaded = open(key)->load(kSubject);
+      return loaded || loaded.error().code != Errc::denied;
+    };
+    store_ = open(*std::ranges::find_if(keys_, fits));
     trouble_ = true;
   }
 
   void step(int number) {
     size_t which = static_cast<size_t>(below(static_cast<int>(kNames.size())));
-    switch (below(12)) {
+    switch (below(13)) {
       case 0:
       case 1:
         start();
         break;
       case 2:
+      case 3:
         rekey();
         break;
-      case 3:
       case 4:
+      case 5:
         remove(which);
         break;
       default:
@@ -158,14 +160,14 @@ class History {
     possible.insert(number);
   }
 
-  // As vtpmctl does: the process ends behind it.
+  // After a failure the same process goes on: any of the keys that were tried may hold then.
   void rekey() {
-    char to = key_ == 'k' ? 'x' : 'k';
+    char to = static_cast<char>('0' + below(10));
     bool done = store_->rekey(test_key(to)).has_value();
-    follow();
-    keys_ = done ? std::vector{to} : std::vector{key_, to};
-    key_ = to;
-    start();
+    if (done) {
+      keys_.clear();
+    }
+    keys_.push_back(to);
   }
 
   static int number_in(const Result<Bytes>& loaded) {
@@ -185,8 +187,7 @@ class History {
   bool trouble_ = false;
   FileFaults faults_;
   size_t followed_ = 0;
-  char key_ = '-';
-  std::vector<char> keys_ = {key_};
+  std::vector<char> keys_ = {'-'};
   std::unique_ptr<FileStore> store_;
   std::array<Promise, kNames.size()> promises_;
 };

@@ -275,6 +275,26 @@ TEST_F(FileStoreTest, VolatileState_ReplacesNothingThatCannotBeRead) {
   EXPECT_EQ(directory_.read("state"), before);
 }
 
+TEST_F(FileStoreTest, BlankFileThatOthersMayRead_IsClosedToThemBeforeATpmIsInIt) {
+  directory_.write("state", "");
+  std::filesystem::permissions(directory_ / "state", std::filesystem::perms(0666));
+
+  must(open_and_lock()->store(kPermanent, hex("01")));
+
+  EXPECT_EQ(std::filesystem::status(directory_ / "state").permissions(),
+            std::filesystem::perms(0600));
+}
+
+TEST_F(FileStoreTest, FileWithATpmThatOthersMayRead_KeepsTheModeThatItWasGiven) {
+  must(open_and_lock()->store(kPermanent, hex("01")));
+  std::filesystem::permissions(directory_ / "state", std::filesystem::perms(0640));
+
+  must(open_and_lock()->store(kPermanent, hex("02")));
+
+  EXPECT_EQ(std::filesystem::status(directory_ / "state").permissions(),
+            std::filesystem::perms(0640));
+}
+
 TEST_F(FileStoreTest, SomethingElse_IsRefusedAndNeverTouched) {
   directory_.write("state", "a letter to a friend");
   auto store = open_and_lock();
@@ -437,6 +457,30 @@ TEST_F(FileStoreTest, RekeyToAKey_LeavesNothingOfThePlainState) {
   EXPECT_EQ(file.find("secret"), std::string::npos);
   EXPECT_EQ(file.find("ssssssss"), std::string::npos);
   EXPECT_EQ(open(key_of('k'))->load(kPermanent).value(), to_bytes("a secret"));
+}
+
+// From the call with that number on, until the change of the key is given up.
+bool rekey_fails_from(FileStore& store, int call) {
+  FileFaults faults([call, number = 0](std::string_view) mutable { return ++number >= call; });
+  return !store.rekey(key_of('b')).has_value();
+}
+
+TEST_F(FileStoreTest, RekeyThatFailsAnywhere_LosesNothingWhenTheSameProcessGoesOn) {
+  bool failed = true;
+  for (int call = 1; failed; ++call) {
+    SCOPED_TRACE("call " + std::to_string(call));
+    std::filesystem::remove(path_);
+    auto store = open_and_lock();
+    must(store->store(kPermanent, as_bytes("permanent")));
+    must(store->store(kVolatile, as_bytes("volatile")));
+
+    failed = rekey_fails_from(*store, call);
+    auto stored = store->store(kPermanent, as_bytes("next"));
+
+    EXPECT_TRUE(stored.has_value()) << stored.error().message;
+    EXPECT_EQ(store->load(kPermanent).value_or(Bytes()), to_bytes("next"));
+    EXPECT_EQ(store->load(kVolatile).value_or(Bytes()), to_bytes("volatile"));
+  }
 }
 
 TEST_F(FileStoreTest, RekeyToNone_TakesTheSealAway) {

@@ -236,7 +236,7 @@ TEST_F(StateCopy, DirectoryThatIsExchangedMeanwhile_IsNotLookedUpAgain) {
 TEST_F(StateCopy, WithoutUnnamedFiles_IsWrittenBesideAndLeftoversGoAway) {
   directory_.write(".blob.vtpm-partial", "of a process that was killed");
   {
-    FileFaults faults(2, EOPNOTSUPP);
+    FileFaults faults(1, EOPNOTSUPP);
     must(write_state_file(directory_ / "blob", hex("0102")));
     ASSERT_TRUE(faults.happened());
   }
@@ -244,6 +244,17 @@ TEST_F(StateCopy, WithoutUnnamedFiles_IsWrittenBesideAndLeftoversGoAway) {
   EXPECT_THAT(names(), SizeIs(1));
   EXPECT_EQ(std::filesystem::status(directory_ / "blob").permissions(),
             std::filesystem::perms(0600));
+}
+
+TEST_F(StateCopy, WhatIsInTheWayOfTheFileBeside_IsNamedAndStays) {
+  std::filesystem::create_directory(directory_ / ".blob.vtpm-partial");
+  directory_.write("blob", "before");
+
+  auto written = write_state_file(directory_ / "blob", hex("0102"));
+
+  ASSERT_FALSE(written.has_value());
+  EXPECT_THAT(written.error().message, HasSubstr(directory_ / ".blob.vtpm-partial is in the way"));
+  EXPECT_EQ(directory_.read("blob"), "before");
 }
 
 TEST_F(StateCopy, LimitForTheSizeOfFiles_IsNamed) {

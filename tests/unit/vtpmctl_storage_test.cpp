@@ -595,6 +595,20 @@ TEST_F(InstanceBackup, RestoredToAStoppedTpm_ReplacesItsState) {
       << "the other version's stays";
 }
 
+TEST_F(InstanceBackup, RestoreThatWouldLoseWhatTheOtherVersionHas_ChangesNothing) {
+  make("web01", dir_);
+  put(dir_, kPermanent, hex("0f"));
+  directory_.write("swtpm/tpm-00.permall", "damaged");
+  put("file:" + backup_, kPermanent, hex("0102"));
+
+  EXPECT_EQ(state({"restore", "web01", backup_, "--same-identity"}), 1);
+
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("nothing was changed"),
+                                HasSubstr("vtpmctl state import file:" + backup_ + " web01")));
+  EXPECT_EQ(load(dir_, kPermanent).value(), hex("0f"));
+  EXPECT_EQ(directory_.read("swtpm/tpm-00.permall"), "damaged");
+}
+
 TEST_F(InstanceBackup, CreatedFromAState_HasItAndWarnsOfTheOtherOne) {
   put(dir_, kPermanent, hex("0102"));
   std::filesystem::create_directories(path("lib/web05"));  // as vtpmd makes it

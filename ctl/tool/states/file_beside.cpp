@@ -173,4 +173,15 @@ bool FileBeside::become(Over over) {
   return has_its_name();
 }
 
+tl::unexpected<Error> cannot_write_beside(const FileBeside& beside, const std::string& what,
+                                          const std::string& path) {
+  if (beside.in_the_way().empty()) {
+    return system_failure(what + path, errno);
+  }
+  std::string partial = path.substr(0, path.rfind('/') + 1) + beside.in_the_way();
+  return failure(Errc::busy, "cannot write " + path + ": " + partial +
+                                 " is in the way. It is a link, a directory, or a file that "
+                                 "somebody uses; remove it, and try again");
+}
+
 }  // namespace vtpm

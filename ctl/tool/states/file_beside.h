@@ -90,4 +90,9 @@ class FileBeside {
   bool partial_is_taken_ = false;
 };
 
+// What is told of one that could not be made or given its name, by errno: `what`, the path, and
+// what is in the way.
+tl::unexpected<Error> cannot_write_beside(const FileBeside& beside, const std::string& what,
+                                          const std::string& path);
+
 }  // namespace vtpm

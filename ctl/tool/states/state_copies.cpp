@@ -237,24 +237,12 @@ Result<void> write_beside(const std::vector<StoredBlob>& state, const Location& 
   return written ? written : tl::unexpected(called(written.error(), place.path, to.path));
 }
 
-// With errno, of what could not be made.
-tl::unexpected<Error> cannot_write_beside(const FileBeside& beside, const std::string& what,
-                                          const Location& to) {
-  if (beside.in_the_way().empty()) {
-    return system_failure(what + to.path, errno);
-  }
-  std::string path = to.path.substr(0, to.path.rfind('/') + 1) + beside.in_the_way();
-  return failure(Errc::busy, "cannot write " + to.path + ": " + path +
-                                 " is in the way. It is a link, a directory, or a file that "
-                                 "somebody uses; remove it, and try again");
-}
-
 Result<void> become(FileBeside& beside, const FilePlace& place, bool replaces, const Location& to) {
   using Over = FileBeside::Over;
   if (!beside.become(replaces ? Over::anything : Over::nothing)) {
     bool others = beside.in_the_way().empty() && (errno == ESTALE || errno == EEXIST);
     return others ? failure(Errc::busy, "somebody else put a file at " + to.path + " meanwhile")
-                  : cannot_write_beside(beside, "cannot give the new file the name ", to);
+                  : cannot_write_beside(beside, "cannot give the new file the name ", to.path);
   }
   auto durable = sync_directory_of(place.path());
   if (!durable && !replaces) {
@@ -476,7 +464,7 @@ Result<void> put_state_file(const std::vector<StoredBlob>& state, const Location
   }
   FileBeside beside(*place);
   if (!beside || !beside.give_to(*owner)) {
-    return cannot_write_beside(beside, "cannot make a file beside ", to);
+    return cannot_write_beside(beside, "cannot make a file beside ", to.path);
   }
   if (auto written = write_beside(state, to, open, beside); !written) {
     return written;

@@ -7,14 +7,11 @@
 
 #include "ctl/tool/states/file_beside.h"
 #include "engine/base/file_descriptor.h"
+#include "engine/base/trusted_path.h"
 #include "engine/state/file/storage_file.h"
 
 namespace vtpm {
 namespace {
-
-tl::unexpected<Error> write_failure(const std::string& path) {
-  return system_failure("cannot write " + path, errno);
-}
 
 bool write_all(int fd, ByteView bytes) {
   while (!bytes.empty()) {
@@ -48,7 +45,7 @@ Result<void> write_state_file(const std::string& path, ByteView bytes) {
   FileBeside file(*place);
   if (!file || !write_all(file.fd(), bytes) || ::fsync(file.fd()) != 0 ||
       !file.become(FileBeside::Over::anything)) {
-    return write_failure(path);
+    return cannot_write_beside(file, "cannot write ", path);
   }
   auto durable = sync_directory_of(place->path());
   return durable ? durable : tl::unexpected(called(durable.error(), place->path(), path));
@@ -56,11 +53,15 @@ Result<void> write_state_file(const std::string& path, ByteView bytes) {
 
 Result<Bytes> read_state_file(const std::string& path, size_t largest) {
   // Not blocking: a pipe without a writer would hold us up for ever.
-  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  auto opened = open_trusted(path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+  if (!opened && opened.error().code == Errc::invalid) {
+    return tl::unexpected(opened.error());
+  }
   struct stat status {};
-  if (!fd || ::fstat(fd.get(), &status) != 0) {
+  if (!opened || ::fstat(opened->fd.get(), &status) != 0) {
     return system_failure("cannot read " + path, errno);
   }
+  const FileDescriptor fd = std::move(opened->fd);
   if (!S_ISREG(status.st_mode)) {
     return failure(Errc::invalid, "cannot read " + path + ": it is no regular file");
   }

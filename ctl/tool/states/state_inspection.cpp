@@ -1,12 +1,15 @@
 #include "ctl/tool/states/state_inspection.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "ctl/tool/device/transfers.h"
+#include "ctl/tool/states/file_beside.h"
 #include "ctl/tool/states/linear_store.h"
 #include "ctl/tool/states/state_file.h"
+#include "engine/base/trusted_path.h"
 #include "engine/state/file/state_file_scan.h"
 #include "engine/state/swtpm/dir_store.h"
 #include "engine/state/swtpm/swtpm_blob.h"
@@ -202,15 +205,20 @@ std::vector<std::string> swtpm_headline() {
 }
 
 Result<StateInspection> inspect_directory(const Location& location) {
-  struct stat status {};
-  if (::stat(location.path.c_str(), &status) != 0) {
-    return system_failure("cannot open the state directory " + location.path, errno);
+  auto directory = open_trusted(location.path, O_PATH | O_DIRECTORY);
+  if (!directory) {
+    return directory.error().code == Errc::invalid
+               ? tl::unexpected(directory.error())
+               : system_failure("cannot open the state directory " + location.path, errno);
   }
+  const std::string there = path_of(directory->fd);
   StateInspection found;
   found.whole.add("location", location.text()).add("format", "dir", "directory as swtpm's");
   found.rows = {swtpm_headline()};
   for (BlobName name : all_blob_names()) {
-    auto content = read_state_file(location.path + "/" + swtpm_file_name(name), kLargestBlob);
+    auto content =
+        read_state_file(there + "/" + swtpm_file_name(name), kLargestBlob)
+            .map_error([&](const Error& error) { return called(error, there, location.path); });
     if (content) {
       add_swtpm_blob(found, version_of(name), name.kind, content->size(),
                      read_swtpm_header(*content));

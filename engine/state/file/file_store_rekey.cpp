@@ -108,8 +108,9 @@ Result<void> FileStore::copy_blob_into(Opened& rekeyed, size_t blob, ByteView da
 }
 
 // The turning point: until this header is durable, the old one with the old slots counts. If that
-// fails it may or may not have arrived: the old one is written above it, and nothing is stored
-// until that is durable.
+// fails it may or may not have arrived: the old one is written above it, here or before whatever is
+// stored next, and nothing is stored until that is durable. The file is not looked at meanwhile:
+// what it says now asks for the new key, and a state that cannot be read may be replaced.
 Result<void> FileStore::turn(Opened rekeyed) {
   size_t copy = 1 - rekeyed.copy;
   Opened before = std::exchange(*opened_, std::move(rekeyed));
@@ -118,9 +119,7 @@ Result<void> FileStore::turn(Opened rekeyed) {
     before.header.revision = opened_->header.revision;
     before.sure = false;
     opened_ = std::move(before);
-    if (!write_header(copy)) {
-      opened_.reset();
-    }
+    static_cast<void>(write_header(copy));  // written again by settle_blobs()
   }
   return turned;
 }

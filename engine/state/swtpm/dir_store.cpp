@@ -61,30 +61,39 @@ tl::unexpected<Error> about(const std::string& subject, const Error& error) {
 }
 
 // Makes a new directory durable; without this a power cut could take it and all that is in it.
-Result<void> sync_parent(const std::string& path) {
-  FileDescriptor parent(
-      ::open((path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // NOLINT
-  if (!parent || fsync(parent.get()) != 0) {
+Result<void> sync_parent(int parent, const std::string& path) {
+  FileDescriptor readable(openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+  if (!readable || fsync(readable.get()) != 0) {
     return system_failure("cannot make the new directory " + path + " durable", errno);
   }
   return {};
 }
 
-Result<void> make_directory(const std::string& path) {
-  if (mkdir(path.c_str(), S_IRWXU) == 0) {
-    auto durable = sync_parent(path);
-    if (!durable) {
-      ::rmdir(path.c_str());  // the next try makes it, and its name, anew
-    }
-    return durable;
-  }
-  if (errno == EEXIST) {
-    return {};
-  }
-  // A missing parent may be a file system that is not mounted: nothing is put in its place.
+// With errno. A missing parent may be a file system that is not mounted: nothing is put in its
+// place.
+tl::unexpected<Error> cannot_make(const std::string& path) {
   std::string remedy = errno == ENOENT ? ". Make or mount the directory that it is in first" : "";
   Error error = system_failure("cannot make the state directory " + path, errno).value();
   return failure(error.code, error.message + remedy);
+}
+
+Result<void> make_directory(const std::string& path) {
+  const size_t end = path.find_last_not_of('/') + 1;
+  const size_t begin = path.substr(0, end).rfind('/') + 1;  // 0 where there is none
+  const std::string name = path.substr(begin, end - begin);
+  auto parent = open_trusted(begin == 0 ? "." : path.substr(0, begin), O_PATH | O_DIRECTORY);
+  if (!parent) {
+    return parent.error().code == Errc::invalid ? tl::unexpected(parent.error())
+                                                : cannot_make(path);
+  }
+  if (mkdirat(parent->fd.get(), name.c_str(), S_IRWXU) != 0) {
+    return errno == EEXIST ? Result<void>() : cannot_make(path);
+  }
+  auto durable = sync_parent(parent->fd.get(), path);
+  if (!durable) {
+    unlinkat(parent->fd.get(), name.c_str(), AT_REMOVEDIR);  // the next try makes it anew
+  }
+  return durable;
 }
 
 // Who holds the lock, as far as can be known: the holder writes its number into the file.
