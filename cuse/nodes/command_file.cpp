@@ -54,6 +54,10 @@ struct CommandFile::RunningCommand {
       reply.error(ENOMEM);
       throw;
     }
+    if (int error = answered_first ? 0 : file->error_for(command, response); error != 0) {
+      reply.error(error);
+      response.clear();
+    }
     end(std::move(response));
   }
 

@@ -80,6 +80,8 @@ class CommandFile : public ControlledFile, public std::enable_shared_from_this<C
 
   // On the strand.
   virtual Bytes execute(const VirtualTpm::Pending& pending, ByteView command) = 0;
+  // What write() fails with in place of that response; 0: nothing.
+  virtual int error_for(ByteView /*command*/, ByteView /*response*/) const { return 0; }
   // All requests have ended; what is left to do may be done on the strand.
   virtual void close_in_order(Closing closing) = 0;
   virtual void give_back() noexcept {}

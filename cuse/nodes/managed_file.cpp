@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "engine/command/codec.h"
+
 namespace vtpm {
 
 void ManagedFile::begin() {
@@ -18,6 +20,18 @@ VirtualTpm::Space& ManagedFile::space() {
 
 void ManagedFile::ioctl(const IoctlRequest& /*request*/, IoctlReply reply) {
   reply.error(ENOTTY);
+}
+
+// Where the kernel's node has no response either: its own selftests count on this one. Everything
+// else that is wrong with a handle the response says.
+int ManagedFile::error_for(ByteView command, ByteView response) const {
+  constexpr ResponseCode kUnknownHandle{0x000B01CB};
+  constexpr uint8_t kTransient = 0x80;
+  Command sent(command);
+  bool of_an_object = command.size() > kHeaderSize && command[kHeaderSize] == std::byte{kTransient};
+  bool unknown = sent.has_header() && sent.code() == cc::flush_context && of_an_object &&
+                 response_code(response) == kUnknownHandle;
+  return unknown ? EINVAL : 0;
 }
 
 void ManagedFile::close_in_order(Closing closing) {

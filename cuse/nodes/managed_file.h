@@ -27,6 +27,7 @@ class ManagedFile final : public CommandFile {
   Bytes execute(const VirtualTpm::Pending& pending, ByteView command) override {
     return space().execute(pending, command);
   }
+  int error_for(ByteView command, ByteView response) const override;
   void close_in_order(Closing closing) override;
 
   [[nodiscard]] std::shared_ptr<ManagedFile> shared() {

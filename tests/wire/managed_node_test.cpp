@@ -102,6 +102,13 @@ TEST_F(ManagedNodeTest, ObjectsOfAnOpener_AreNobodyElses) {
   EXPECT_THAT(keys_of(file), ElementsAre(kFirstObject));
 }
 
+TEST_F(ManagedNodeTest, FlushOfAnObjectThatIsNotThere_IsInvalidAsOnTheKernelsNode) {
+  EXPECT_EQ(kernel.write(file, flush_context(0x80123456)).error, EINVAL);
+
+  EXPECT_EQ(kernel.poll(file, kBoth), kWritable);
+  EXPECT_EQ(response_code(send(file, flush_context(0x02000000))), ResponseCode{0x000B01CB});
+}
+
 TEST_F(ManagedNodeTest, Release_FlushesWhatWasLeft) {
   ASSERT_EQ(returned_handle(send(file, make_key(1))), kFirstObject);
 
