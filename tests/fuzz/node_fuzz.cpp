@@ -1,5 +1,5 @@
-// Any sequence of requests on the raw and the control node, through the wire to real CuseSessions:
-// each is answered exactly once, and nothing is written without the storage lock.
+// Any sequence of requests on the raw, the control and the managed node, through the wire to real
+// CuseSessions: each is answered exactly once, and nothing is written without the storage lock.
 //
 // An input is a sequence of steps: one byte that says which, then its operands. Requests are not
 // waited for until a step asks for it, so that they meet each other.
@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
 
+#include <array>
 #include <chrono>
 #include <functional>
 
@@ -56,7 +57,9 @@ class Client {
   }
 
   void open() {
-    WireKernel& kernel = input_.u8() % 2 == 0 ? wired_.kernel : wired_.control_kernel;
+    const std::array<WireKernel*, 3> kernels{&wired_.kernel, &wired_.control_kernel,
+                                             &wired_.managed_kernel};
+    WireKernel& kernel = *kernels.at(input_.u8() % kernels.size());
     if (files_.size() < 8 && (&kernel != &wired_.kernel || !wired_.node.in_use())) {
       files_.push_back({&kernel, kernel.open_file(O_RDWR, {.uid = input_.u8() % 2U * 1000})});
     }

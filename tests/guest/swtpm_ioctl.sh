@@ -11,7 +11,7 @@ for NODE in /dev/vtpm0 /dev/vtpmctl0; do
     step "$NODE: queries"
     start_vtpmd vtpm0 --state "dir:$WORK/state"
     io 0 -c
-    expect_output '^ptm capability is 0xf00016fff$' # swtpm's 0x16fff, and ours
+    expect_output '^ptm capability is 0x1f00016fff$' # swtpm's 0x16fff, and ours
     io 0 --info 1
     expect_output '"family":"2.0"'
     io 0 -b 0
@@ -72,7 +72,7 @@ step "TPM 1.2"
 NODE=/dev/vtpm0
 start_vtpmd vtpm0 --state "dir:$WORK/state12" --tpm 1.2
 io 0 -c
-expect_output '^ptm capability is 0xf00016fff$'
+expect_output '^ptm capability is 0x1f00016fff$'
 io 0 --save permanent "$WORK/p12"
 io 0 --save volatile "$WORK/v12"
 io 0 --stop

@@ -17,7 +17,7 @@ expect_output "^vtpm0 +- +2\\.0 +on, started +[^ ]+ \\(process $$\\) +0 of [0-9]
 ctl 0 status vtpm0 --json
 expect_eq "$(field '"\(.phase) \(.version) \(.in_use) \(.storage_locked) \(.pid)"')" "on 2.0 true true ${pids[vtpm0]}" "the status"
 ctl 0 caps /dev/vtpm0
-expect_output '0xf00016fff'
+expect_output '0x1f00016fff'
 ctl 0 info vtpm0
 expect_output 'TPMSpecification family +2\.0'
 ctl 0 config vtpm0 --json
