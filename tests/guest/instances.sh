@@ -21,7 +21,9 @@ ctl 0 start web01
 expect_eq "$(node_of web01)" /dev/vtpm0 "the node"
 expect_eq "$(stat -c '%U:%G %a' /dev/vtpm0)" "root:vtpm 660" "owner and mode of the raw node"
 expect_eq "$(stat -c '%U:%G %a' /dev/vtpmctl0)" "root:root 600" "owner and mode of the control node"
+expect_eq "$(stat -c '%U:%G %a' /dev/vtpmrm0)" "tss:tss 660" "owner and mode of the managed node"
 expect_eq "$(readlink -f /dev/vtpm/by-name/web01-ctl)" /dev/vtpmctl0 "the control node"
+expect_eq "$(readlink -f /dev/vtpm/by-name/web01-rm)" /dev/vtpmrm0 "the managed node"
 
 step "who may use it"
 on web01 expect_exit 0 "$LIB/as" member tpm2_getrandom --hex 8
@@ -160,10 +162,11 @@ ctl 1 spawn nobody
 
 step "permissions of its own"
 useradd --no-create-home vmuser
-ctl 0 create special --owner vmuser --group vmuser --mode 600 --set control-group=vmuser --power off --set buffer-size=3968
+ctl 0 create special --owner vmuser --group vmuser --mode 600 --set control-group=vmuser --set rm-owner=vmuser --set rm-mode=600 --power off --set buffer-size=3968
 ctl 0 start special
 expect_eq "$(stat -c '%U:%G %a' "$(node_of special)")" "vmuser:vmuser 600" "the raw node"
 expect_eq "$(stat -c '%U:%G %a' "$(node_of special-ctl)")" "root:vmuser 660" "the control node"
+expect_eq "$(stat -c '%U:%G %a' "$(node_of special-rm)")" "vmuser:tss 600" "the managed node"
 expect_exit 0 "$LIB/as" vmuser vtpmctl power on special
 ctl 0 destroy special --yes
 
@@ -216,7 +219,7 @@ ctl 0 start web01
 if vtpmctl destroy web01 <<<n; then fail "destroyed without a yes"; fi
 is_active web01
 vtpmctl destroy web01 <<<y
-for path in /etc/vtpm/web01.toml /var/lib/vtpm/web01 /dev/vtpm0 /dev/vtpmctl0 /dev/vtpm/by-name/web01 /run/vtpm/devices/vtpm0; do
+for path in /etc/vtpm/web01.toml /var/lib/vtpm/web01 /dev/vtpm0 /dev/vtpmrm0 /dev/vtpmctl0 /dev/vtpm/by-name/web01 /run/vtpm/devices/vtpm0 /run/vtpm/devices/vtpmrm0; do
     wait_for 10 is_missing "$path"
 done
 expect_eq "$(pgrep -c vtpmd || true)" 0 "daemons left"

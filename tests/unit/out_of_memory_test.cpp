@@ -196,6 +196,30 @@ TEST_F(OutOfMemory, AtThePowerSwitch_TheNodeIsFreeAndTheNextOpenerHasATpm) {
   }
 }
 
+TEST_F(OutOfMemory, InALifeOnTheManagedNode_IsAnsweredAndLeavesNoSpace) {
+  for (const Shortage& shortage : shortages()) {
+    SCOPED_TRACE(shortage.spared);
+    {
+      RecordingTransport client;
+      auto opening = client.request<OpenReply>();
+      runs_short(shortage, [&] { wired.managed_node.open(kRoot, std::move(opening)); });
+      expect_answered(client.answer());
+      auto opened = client.answer().file;
+      auto writing = client.request<WriteReply>();
+      Bytes command = get_random(4);
+      runs_short(shortage, [&] {
+        opened ? opened->write(command, false, std::move(writing)) : writing.error(ENOMEM);
+      });
+      expect_answered(client.answer());
+      auto closing = client.request<ReleaseReply>();
+      runs_short(shortage, [&] { opened ? opened->release(std::move(closing)) : closing.done(); });
+      EXPECT_EQ(client.answer().times, 1);
+    }
+
+    EXPECT_TRUE(wired.tpm.spaces().empty());
+  }
+}
+
 // The tests above are of something.
 TEST(FailingMemory, SparedAllocations_SucceedAndTheNextOneFails) {
   size_t made = 0;

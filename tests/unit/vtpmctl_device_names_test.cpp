@@ -53,6 +53,12 @@ TEST_F(DeviceNames, AnotherNodeOfTheManagedNodesNumber_LeadsToTheControlNode) {
   EXPECT_EQ(control_node(paths_, "/dev/zero").value(), path("dev/vtpmctl7"));
 }
 
+TEST_F(DeviceNames, ManagedNode_IsThatBesideTheDeviceOrNone) {
+  EXPECT_EQ(managed_node(paths_, "vtpm7"), path("dev/vtpmrm7"));
+  EXPECT_EQ(managed_node(paths_, "vtpm8"), "");
+  EXPECT_EQ(managed_node(paths_, ""), "");
+}
+
 TEST_F(DeviceNames, WithoutAControlNode_ItIsTheRawOne) {
   std::filesystem::remove(path("dev/vtpmctl7"));
 

@@ -145,6 +145,13 @@ TEST_F(VtpmctlStatus, OpenersOfTheManagedNode_AreAskedForUntilThereAreNoMore) {
   EXPECT_EQ(spaces.at(69)["id"], 70);
 }
 
+TEST_F(VtpmctlStatus, ManagedNode_IsToldWhereThereIsOne) {
+  EXPECT_EQ(status_of("vtpm7")["managed_node"], "");
+  std::ofstream(root_ / "dev/vtpmrm7") << "";
+
+  EXPECT_EQ(status_of("vtpm7")["managed_node"], path("dev/vtpmrm7"));
+}
+
 TEST_F(VtpmctlStatus, WithoutOpenersOfTheManagedNode_SaysSo) {
   EXPECT_THAT(words_of("vtpm7"), HasSubstr("no opener"));
   EXPECT_TRUE(status_of("vtpm7")["spaces"].empty());

@@ -77,6 +77,7 @@ void add_identity(Report& report, const TpmView& view, const Host& host) {
   add_text(report, "name", view.name, "none: it belongs to no instance");
   add_text(report, "device", node, kUnknown);
   add_text(report, "control_node", view.node, "none while it does not run");
+  add_text(report, "managed_node", view.managed_node, "none");
   std::string lines;
   for (const std::string& link : view.links) {
     lines += (lines.empty() ? "" : "\n") + link;
@@ -289,6 +290,7 @@ Result<TpmView> view_of_running(TpmView view, DeviceClient& device, const Host& 
   }
   view.node = device.node();
   view.device = raw_device(host.paths, device.node()).value_or("");
+  view.managed_node = managed_node(host.paths, view.device);
   view.links = links_to(host.paths, view.device);
   view.status = *status;
   if (auto details = device.call(request::get_details)) {

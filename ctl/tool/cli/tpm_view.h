@@ -26,7 +26,8 @@ struct TpmView {
   std::string run;         // of the service, as systemd numbers it
   std::string last_words;  // of a service that failed
   std::string last_backup;
-  std::string node;  // that was asked; empty: it does not run
+  std::string node;          // that was asked; empty: it does not run
+  std::string managed_node;  // empty: there is none
   std::optional<vtpm_status> status;
   std::optional<vtpm_details> details;  // nothing from an older daemon
   std::optional<vtpm_config> config;

@@ -122,6 +122,14 @@ Result<std::string> control_node(const DevicePaths& paths, std::string_view name
                                       "; vtpmctl list shows the devices that are there");
 }
 
+std::string managed_node(const DevicePaths& paths, const std::string& device) {
+  if (!device.starts_with(kPrefix)) {
+    return {};
+  }
+  std::string node = paths.dev + "/" + std::string(kManagedPrefix) + device.substr(kPrefix.size());
+  return exists(node) ? node : "";
+}
+
 std::vector<std::string> links_to(const DevicePaths& paths, const std::string& device) {
   std::vector<std::string> links;
   std::error_code ignored;  // no directory: no links

@@ -29,6 +29,9 @@ Result<std::string> control_node(const DevicePaths& paths, std::string_view name
 // what is no virtual TPM's.
 std::optional<std::string> raw_device(const DevicePaths& paths, std::string_view name);
 
+// The managed node beside that device ("vtpm0"); empty: it has none.
+std::string managed_node(const DevicePaths& paths, const std::string& device);
+
 // The VMs' names that udev has linked to the raw node of that device ("vtpm0"), as paths.
 std::vector<std::string> links_to(const DevicePaths& paths, const std::string& device);
 
