@@ -146,8 +146,10 @@ Result<void> describe_nodes(const Options& options, const std::string& raw) {
 // Of whoever uses TPMs on this host; udev's rules leave the node to root without a word.
 void tell_who_may_use(const Options& options) {
   const NodePermissions& managed = options.managed_permissions;
-  bool nobody = managed.owner.empty() && managed.group.empty() && getpwnam("tss") == nullptr &&
-                getgrnam("tss") == nullptr;  // NOLINT: no thread yet
+  bool theirs = managed.owner.empty() && managed.group.empty();
+  bool known = getpwnam("tss") != nullptr;      // NOLINT: no thread yet
+  known = known || getgrnam("tss") != nullptr;  // NOLINT: no thread yet
+  bool nobody = theirs && !known;
   if (options.resource_manager && nobody) {
     log::info(
         "there is no user tss on this host: the managed node is root's. --rm-owner and --rm-group "

@@ -12,7 +12,7 @@ for version in 2.0 1.2; do
             start_vtpmd vtpm0 --state "dir:$WORK/$version.$node.$phase" --tpm "$version" --power off
             expect_exit 0 python3 "$LIB/phases.py" "/dev/$node" "$phase" "$WORK/$version.$node.$phase"
             cat "$OUTPUT"
-            expect_output '^22 requests$'
+            expect_output '^23 requests$'
             wait_for 10 is_gone "${pids[vtpm0]}" # SHUTDOWN is the last of them
             unset "pids[vtpm0]"
         done

@@ -30,13 +30,13 @@ FIELDS = {
 
 # Structures that the daemon answers whole, when it does what was asked.
 ANSWERED_WHOLE = {"GET_CAPABILITY", "GET_TPMESTABLISHED", "GET_STATEBLOB", "GET_CONFIG", "SET_BUFFERSIZE", "GET_INFO",
-                  "EXECUTE", "GET_STATUS", "GET_DETAILS"}
+                  "EXECUTE", "GET_STATUS", "GET_DETAILS", "GET_SPACES"}
 
 
 def documented_rows():
     with open("docs/ioctl_abi.md", encoding="utf-8") as page:
         rows = [match for match in map(ROW.match, page) if match]
-    assert len(rows) == 22, len(rows)
+    assert len(rows) == 23, len(rows)
     return [(name, int(number, 16), int(size), phases.split(", ")) for name, number, size, phases in
             (row.groups() for row in rows)]
 
