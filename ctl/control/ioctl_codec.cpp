@@ -172,7 +172,8 @@ void encode(const requests::GetDetails::Answer& answer, vtpm_details& details) {
     details.lockout_recovery = answer.lockout->recovery;
   }
   if (answer.storage_failure) {
-    details.flags |= VTPM_DETAILS_STORAGE_FAILED;
+    details.flags |= VTPM_DETAILS_STORAGE_FAILED |
+                     (answer.storage_failure->lasts ? VTPM_DETAILS_STORAGE_FAILS : 0);
     details.storage_failure_age = static_cast<uint64_t>(answer.storage_failure->age.count());
     copy_text(details.storage_failure, answer.storage_failure->reason);
   }

@@ -23,6 +23,7 @@ struct RawNodeOpener {
 struct StorageFailure {
   std::string reason;
   std::chrono::seconds age;
+  bool lasts = false;  // nothing was stored since
 };
 
 class Surroundings {

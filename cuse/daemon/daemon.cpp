@@ -24,6 +24,7 @@
 #include "engine/keys/crypto.h"
 #include "engine/keys/swtpm_key.h"
 #include "engine/state/late_store.h"
+#include "engine/state/watched_store.h"
 #include "engine/tpm/libtpms_engine.h"
 
 namespace vtpm {
@@ -160,10 +161,12 @@ void tell_who_may_use(const Options& options) {
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
 class ServedTpm final : private Surroundings, private TpmListener {
  public:
+  // `health`: hears of the store what it takes.
   ServedTpm(const Options& options, Engine& engine, StateStore& store, const StateKeys& keys,
-            const SwtpmKey* migration_key, const Lifetime& lifetime)
+            const SwtpmKey* migration_key, const Lifetime& lifetime, const DaemonHealth& health)
       : options_(options),
         lifetime_(lifetime),
+        health_(health),
         tpm_(engine, store, backoff_,
              {options.auto_shutdown, options.state.wait, options.resources}),
         dispatcher_({.tpm = tpm_,
@@ -181,7 +184,6 @@ class ServedTpm final : private Surroundings, private TpmListener {
                                                           : PowerSwitch::independent,
                    options.access}) {
     tpm_.add_listener(log_);
-    tpm_.add_listener(health_);
     tpm_.add_listener(*this);
     retry_.start([this] {
       strand_.run([this] { catch_up(); }, Precedence::first);
@@ -326,8 +328,8 @@ class ServedTpm final : private Surroundings, private TpmListener {
 
   const Options& options_;
   const Lifetime& lifetime_;
+  const DaemonHealth& health_;
   TpmLog log_;
-  DaemonHealth health_;
   RealBackoff backoff_;
   VirtualTpm tpm_;
   Strand strand_;
@@ -543,8 +545,10 @@ Result<void> serve(const Options& options, std::optional<Background>& background
   if (!store) {
     return tl::unexpected(store.error());
   }
+  DaemonHealth health;
+  WatchedStore watched(**store, [&](const Result<void>& outcome) { health.note_storage(outcome); });
   bool may_manufacture = options.state.create == CreateState::if_missing;
-  auto engine = LibtpmsEngine::create({options.tpm, may_manufacture, options.profile}, **store);
+  auto engine = LibtpmsEngine::create({options.tpm, may_manufacture, options.profile}, watched);
   if (!engine) {
     return tl::unexpected(engine.error());
   }
@@ -553,8 +557,8 @@ Result<void> serve(const Options& options, std::optional<Background>& background
     return tl::unexpected(outside.error());
   }
   const SwtpmKey* migration_key = key->empty() ? nullptr : &*key;
-  std::optional<ServedTpm> served(std::in_place, options, **engine, **store, *keys, migration_key,
-                                  *lifetime);
+  std::optional<ServedTpm> served(std::in_place, options, **engine, watched, *keys, migration_key,
+                                  *lifetime, health);
   served->tell_status(
       [&](const std::string& status) { outside->notifier.tell("STATUS=" + status); });
   auto reason = run(*served, options, *lifetime, *outside);

@@ -1,5 +1,5 @@
-// What a daemon remembers of its own life for those who ask: since when it serves, and when and why
-// its storage failed last, which it hears from the TPM.
+// What a daemon remembers of its own life for those who ask: since when it serves, when and why its
+// storage failed last, and whether it still does.
 //
 // Threads: any; one lock, a leaf, held for a few instructions.
 #pragma once
@@ -12,11 +12,11 @@
 
 #include "ctl/control/surroundings.h"
 #include "engine/base/mutex.h"
-#include "engine/tpm/tpm_events.h"
+#include "engine/base/result.h"
 
 namespace vtpm {
 
-class DaemonHealth final : public TpmListener {
+class DaemonHealth {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -25,28 +25,30 @@ class DaemonHealth final : public TpmListener {
 
   [[nodiscard]] std::chrono::seconds uptime() const { return since(began_); }
 
-  void on_not_stored(CommandCode /*command*/, Change /*change*/,
-                     const std::string& reason) override {
-    note_storage_failure(reason);
-  }
-  void on_unstored(Unstored what, const std::string& reason) override {
-    if (what == Unstored::kept) {
-      note_storage_failure(reason);
+  // Whether the storage took what it was given (WatchedStore).
+  void note_storage(const Result<void>& outcome) {
+    MutexLock lock(mutex_);
+    if (!outcome) {
+      failure_ = {outcome.error().message, now_(), true};
+    } else if (failure_) {
+      failure_->lasts = false;
     }
   }
 
   // Nothing when it never failed.
   [[nodiscard]] std::optional<StorageFailure> storage_failure() const {
     MutexLock lock(mutex_);
-    return failure_ ? std::optional(StorageFailure{failure_->first, since(failure_->second)})
+    return failure_ ? std::optional(
+                          StorageFailure{failure_->reason, since(failure_->when), failure_->lasts})
                     : std::nullopt;
   }
 
  private:
-  void note_storage_failure(std::string reason) {
-    MutexLock lock(mutex_);
-    failure_ = {std::move(reason), now_()};
-  }
+  struct Failure {
+    std::string reason;
+    Clock::time_point when;
+    bool lasts;
+  };
 
   [[nodiscard]] std::chrono::seconds since(Clock::time_point then) const {
     return std::chrono::duration_cast<std::chrono::seconds>(now_() - then);
@@ -55,7 +57,7 @@ class DaemonHealth final : public TpmListener {
   const std::function<Clock::time_point()> now_;
   const Clock::time_point began_;
   mutable Mutex mutex_;
-  std::optional<std::pair<std::string, Clock::time_point>> failure_ VTPM_GUARDED_BY(mutex_);
+  std::optional<Failure> failure_ VTPM_GUARDED_BY(mutex_);
 };
 
 }  // namespace vtpm

@@ -129,11 +129,12 @@ class VirtualTpm {
   Result<BufferSizes> buffer_size(uint32_t wanted);
 
   // The dictionary-attack protection, asked from the TPM beside the commands of its clients: it is
-  // not counted, not the command after TPM2_Shutdown, and it stores and undoes nothing. The TPM is
-  // asked each time, for it forgives failures as time passes; only during a hash sequence, into
-  // which no command belongs, is it what was found last since power-on, perhaps nothing. Nothing
-  // while a command runs, for it does not wait; nor for TPM 1.2, nor for one that is not started or
-  // whose storage is let go.
+  // not counted, not the command after TPM2_Shutdown, and nothing is undone for it; what the TPM
+  // wants stored of its own meanwhile is stored behind the next command. The TPM is asked each
+  // time, for it forgives failures as time passes; only during a hash sequence, into which no
+  // command belongs, is it what was found last since power-on, perhaps nothing. Nothing while a
+  // command runs, for it does not wait; nor for TPM 1.2, nor for one that is not started or whose
+  // storage is let go.
   std::optional<LockoutState> lockout();
 
   // -- The established flag, the hash interface, the description: as in Engine; wrong_phase unless

@@ -2,6 +2,8 @@
 // another, held against every engine.
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "tests/contract/engine_fixture.h"
 
 namespace vtpm {
@@ -122,6 +124,29 @@ TEST_P(MoveContract, BlobCutAtEveryPlace_IsRefused) {
 
 TEST_P(MoveContract, VolatileWithoutPermanent_IsRefused) {
   EXPECT_FALSE(engine_->set_state(BlobKind::volatile_state, volatile_));
+}
+
+// When it is given or at the power-on, as the library finds it; the good state works behind each.
+TEST_P(MoveContract, VolatileThatIsJunk_IsOutlivedAndTheGoodStateWorksBehindIt) {
+  std::vector<Bytes> junk{Bytes(100, std::byte{0xFF}), Bytes(1)};
+  for (size_t size = 1; size < volatile_.size(); size += volatile_.size() / 20 + 1) {
+    junk.emplace_back(volatile_.begin(), volatile_.begin() + static_cast<ptrdiff_t>(size));
+    junk.push_back(volatile_);
+    junk.back()[size] ^= std::byte{0xFF};
+  }
+  for (const Bytes& blob : junk) {
+    ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+    bool resumed = engine_->set_state(BlobKind::volatile_state, blob) && power_on().has_value();
+    EXPECT_TRUE(!resumed || kind().any_blob_will_do) << blob.size() << " bytes";
+    engine_->power_off();
+    engine_->forget_state();
+
+    ASSERT_TRUE(engine_->set_state(BlobKind::permanent, permanent_));
+    ASSERT_TRUE(engine_->set_state(BlobKind::volatile_state, volatile_));
+    ASSERT_EQ(power_on().value(), PoweredOn::resumed);
+    ASSERT_EQ(send(kind().recall(1)), rc::success);
+    engine_->power_off();
+  }
 }
 
 TEST_P(MoveContract, GetState_WhileOff_IsRefused) {

@@ -144,12 +144,13 @@ TEST_F(ValuesTest, Info_IsTheWholeText) {
 }
 
 TEST_F(ValuesTest, Details_AreOfTheSurroundings) {
-  storage_failure_ = {"the disk is full", std::chrono::seconds(7)};
+  storage_failure_ = {"the disk is full", std::chrono::seconds(7), true};
 
   auto details = answer_to(requests::GetDetails{});
 
   EXPECT_EQ(details.uptime, std::chrono::seconds(90));
   EXPECT_EQ(details.storage_failure->reason, "the disk is full");
+  EXPECT_TRUE(details.storage_failure->lasts);
   EXPECT_FALSE(details.lockout.has_value());
 }
 

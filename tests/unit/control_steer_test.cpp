@@ -292,7 +292,7 @@ TEST_F(SteerTest, StatusAfterStop_ForgetsTheFailure) {
 
 TEST_F(SteerTest, Details_AreWhatTheDaemonRemembers) {
   raw_node_opener_ = {42, "qemu"};
-  storage_failure_ = {"the disk is full", std::chrono::seconds(7)};
+  storage_failure_ = {"the disk is full", std::chrono::seconds(7), false};
 
   auto details = from<vtpm_details>(ask(VTPM_GET_DETAILS));
 
@@ -303,6 +303,13 @@ TEST_F(SteerTest, Details_AreWhatTheDaemonRemembers) {
   EXPECT_STREQ(details.opener, "qemu");
   EXPECT_STREQ(details.program, VTPM_VERSION);
   EXPECT_EQ(from<vtpm_status>(ask(VTPM_GET_STATUS)).opener_pid, 42u);
+}
+
+TEST_F(SteerTest, DetailsOfStorageThatFails_TellItFromStorageThatFailed) {
+  storage_failure_ = {"the disk is full", std::chrono::seconds(7), true};
+
+  EXPECT_EQ(from<vtpm_details>(ask(VTPM_GET_DETAILS)).flags,
+            VTPM_DETAILS_STORAGE_FAILED | VTPM_DETAILS_STORAGE_FAILS);
 }
 
 TEST_F(SteerTest, DetailsOfAStartedTpm_HaveItsLockoutAndAreNoCommandOfItsClients) {

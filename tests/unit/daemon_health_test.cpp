@@ -23,9 +23,9 @@ TEST_F(Health, StorageThatNeverFailed_HasNoFailure) {
 }
 
 TEST_F(Health, StorageFailure_IsTheLastWithItsAge) {
-  health_.on_not_stored(CommandCode{0x12A}, Change::undone, "first");
+  health_.note_storage(failure(Errc::io, "first"));
   now_ += seconds(5);
-  health_.on_unstored(Unstored::kept, "second");
+  health_.note_storage(failure(Errc::io, "second"));
   now_ += seconds(7);
 
   auto last = health_.storage_failure();
@@ -33,13 +33,32 @@ TEST_F(Health, StorageFailure_IsTheLastWithItsAge) {
   ASSERT_TRUE(last.has_value());
   EXPECT_EQ(last->reason, "second");
   EXPECT_EQ(last->age, seconds(7));
+  EXPECT_TRUE(last->lasts);
 }
 
 TEST_F(Health, StorageThatIsBack_KeepsTheLastFailure) {
-  health_.on_unstored(Unstored::kept, "full");
-  health_.on_unstored(Unstored::stored, "");
+  health_.note_storage(failure(Errc::io, "full"));
+  health_.note_storage({});
 
-  EXPECT_EQ(health_.storage_failure().value().reason, "full");
+  auto last = health_.storage_failure();
+
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->reason, "full");
+  EXPECT_FALSE(last->lasts);
+}
+
+TEST_F(Health, StorageThatFailsAgain_Lasts) {
+  health_.note_storage(failure(Errc::io, "full"));
+  health_.note_storage({});
+  health_.note_storage(failure(Errc::io, "full"));
+
+  EXPECT_TRUE(health_.storage_failure().value().lasts);
+}
+
+TEST_F(Health, StorageThatTakesWhatItIsGiven_HasNoFailure) {
+  health_.note_storage({});
+
+  EXPECT_FALSE(health_.storage_failure().has_value());
 }
 
 }  // namespace

@@ -224,7 +224,19 @@ TEST_F(VtpmctlStatus, StorageThatFailed_IsToldWithItsAge) {
   details_.storage_failure_age = 120;
   std::strcpy(details_.storage_failure, "the disk is full");  // NOLINT: fits
 
-  EXPECT_THAT(words_of("vtpm7"), HasSubstr("the disk is full, 2 min ago"));
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("the disk is full, 2 min ago; it has stored since"));
+  EXPECT_EQ(status_of("vtpm7")["storage_fails"], false);
+}
+
+TEST_F(VtpmctlStatus, StorageThatFails_IsToldByStatusAndList) {
+  details_.flags = VTPM_DETAILS_STORAGE_FAILED | VTPM_DETAILS_STORAGE_FAILS;
+  std::strcpy(details_.storage_failure, "the disk is full");  // NOLINT: fits
+
+  EXPECT_THAT(words_of("vtpm7"), HasSubstr("the disk is full, 0 s ago; nothing was stored since"));
+  EXPECT_EQ(status_of("vtpm7")["storage_fails"], true);
+  out_.str("");
+  EXPECT_EQ(run({"list"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("on, not started, storage fails"));
 }
 
 // web01 runs as vtpm7; web02 has failed, and web03 is stopped.

@@ -261,6 +261,7 @@ typedef struct vtpm_status {
 
 #define VTPM_DETAILS_LOCKOUT_KNOWN (1u << 0)  /* the four fields lockout_* are the TPM's */
 #define VTPM_DETAILS_STORAGE_FAILED (1u << 1) /* storage has failed since the daemon began */
+#define VTPM_DETAILS_STORAGE_FAILS (1u << 2)  /* and nothing was stored since it failed last */
 
 #define VTPM_DETAILS_NAME 64
 

@@ -122,10 +122,15 @@ void add_tpm(Report& report, const TpmView& view, const vtpm_status& status) {
   add_text(report, "reason", reason, "none");
 }
 
+bool storage_fails(const TpmView& view) {
+  return has(view.details.value_or(vtpm_details{}).flags, VTPM_DETAILS_STORAGE_FAILS);
+}
+
 void add_storage(Report& report, const TpmView& view, const vtpm_status& status) {
   bool locked = has(status.flags, VTPM_STATUS_STORAGE_LOCKED);
   vtpm_details details = view.details.value_or(vtpm_details{});
   bool failed = has(details.flags, VTPM_DETAILS_STORAGE_FAILED);
+  bool fails = storage_fails(view);
   std::string why = text_in(details.storage_failure);
   uint32_t keys = view.config.value_or(vtpm_config{}).flags;
   const char* no_failure = view.details ? "none" : kUnknown;
@@ -133,8 +138,10 @@ void add_storage(Report& report, const TpmView& view, const vtpm_status& status)
   add_text(report, "state", text_in(status.state), kUnknown);
   report.add("storage_locked", locked, yes_or_no(locked))
       .add("storage_failure", why,
-           failed ? printable(why) + ", " + duration_words(details.storage_failure_age) + " ago"
+           failed ? printable(why) + ", " + duration_words(details.storage_failure_age) + " ago; " +
+                        (fails ? "nothing was stored since" : "it has stored since")
                   : no_failure)
+      .add_quietly("storage_fails", fails)
       .add("state_key", has(keys, VTPM_CONFIG_FLAG_FILE_KEY),
            has(keys, VTPM_CONFIG_FLAG_FILE_KEY) ? "yes, the storage is encrypted" : no_key)
       .add("migration_key", has(keys, VTPM_CONFIG_FLAG_MIGRATION_KEY),
@@ -241,6 +248,11 @@ std::string phase_words(const vtpm_status& status) {
     words += has(status.flags, VTPM_STATUS_STARTED) ? ", started" : ", not started";
   }
   return words;
+}
+
+std::string phase_words(const TpmView& view) {
+  std::string words = phase_words(view.status.value_or(vtpm_status{}));
+  return storage_fails(view) ? words + ", storage fails" : words;
 }
 
 std::string use_words(const TpmView& view) {

@@ -51,6 +51,8 @@ Report report_of(const TpmView& view, const Host& host);
 std::string lockout_words(const TpmView& view);
 // "no", or who has the raw node open, and how many have the managed one
 std::string use_words(const TpmView& view);
+// "on, started", and whether the storage fails
+std::string phase_words(const TpmView& view);
 std::string version_name(uint32_t version);
 std::string phase_words(const vtpm_status& status);
 

@@ -31,7 +31,7 @@ std::vector<std::string> row_of(const Seen& seen) {
   return {device,
           name,
           version_name(view.status->version),
-          phase_words(*view.status),
+          phase_words(view),
           use_words(view),
           lockout_words(view),
           std::to_string(view.status->pid),

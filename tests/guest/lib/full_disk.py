@@ -1,6 +1,7 @@
 """full_disk.py STATE MOUNT: a TPM whose state is on a file system, at MOUNT, that is filled to the brim and freed."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import control
 import tpm
 from counter import INDEX, Counter
 
-NODE = "/dev/vtpm0"
+NODE, CONTROL = "/dev/vtpm0", "/dev/vtpmctl0"
 KEPT, LARGE = INDEX + 1, INDEX + 2
 DATA = b"kept"
 NV_UNAVAILABLE, INITIALIZE, AUTH_FAIL, LOCKOUT = 0x923, 0x100, 0x98E, 0x921
@@ -77,6 +78,14 @@ class Tpm:
         self.counter.call(tpm.get_random(8))
 
 
+def storage_fails():
+    """Whether status says so, now."""
+    status = subprocess.run(["vtpmctl", "status", "vtpm0", "--json"], check=True, timeout=60, stdout=subprocess.PIPE).stdout
+    status = json.loads(status)
+    assert status["storage_failure"] or not status["storage_fails"], status
+    return status["storage_fails"]
+
+
 def refused_while_full(device, needs_space):
     """Which of the commands that change the state were refused for want of space; the others were done."""
     refused = sum(device.increment() == NV_UNAVAILABLE for _ in range(5))
@@ -92,6 +101,7 @@ def refused_while_full(device, needs_space):
 
 def full_while_running(device, disk, needs_space):
     for kill_while_full in (False, True):
+        assert not storage_fails()
         disk.fill()
         print("full:", refused_while_full(device, needs_space), "of 6 commands refused, reading goes on")
         if kill_while_full:
@@ -101,6 +111,7 @@ def full_while_running(device, disk, needs_space):
         else:
             disk.free()
             assert device.increment() == 0, "refused although there is space"
+            assert not storage_fails()
             device.kill()
             device.start()
         device.expect_all_there()
@@ -113,11 +124,18 @@ def counted_while_full(device, disk, state):
     stored = os.path.join(state.removeprefix("dir:"), "tpm2-00.permall")
     disk.fill()
     before = os.stat(stored).st_mtime_ns
+    assert not storage_fails(), "nothing was tried yet"
+    file = control.opened(CONTROL)
+    assert control.result(file, control.STORE_VOLATILE) != control.SUCCESS
+    os.close(file)
+    assert storage_fails(), "a volatile state that was not stored"
     assert device.code(tpm.lockout_reset(b"wrong")) == AUTH_FAIL
+    assert storage_fails()
     assert device.code(tpm.lockout_reset(b"")) == LOCKOUT, "the wrong one was not counted"
     assert os.stat(stored).st_mtime_ns == before, "the disk is not full"
     disk.free()
     control.wait_until(lambda: os.stat(stored).st_mtime_ns != before, "the count is stored")
+    control.wait_until(lambda: not storage_fails(), "status tells that it was stored")
     device.kill()
     device.start()
     assert device.code(tpm.lockout_reset(b"")) == LOCKOUT, "SIGKILL took the count back"
