@@ -5,6 +5,7 @@
 #include "engine/resource_manager/capabilities.h"
 #include "engine/resource_manager/codes.h"
 #include "engine/resource_manager/context_commands.h"
+#include "engine/resource_manager/handles.h"
 #include "engine/resource_manager/hierarchies.h"
 #include "engine/resource_manager/space_command.h"
 #include "engine/resource_manager/tpm_facts.h"
@@ -143,13 +144,18 @@ Bytes ResourceManager::Core::execute_raw(const Command& command, const Ticket& t
 void ResourceManager::Core::note_raw(const Command& command, ByteView response) {
   BigEndianReader parameters(command.bytes().subspan(kHeaderSize));
   BigEndianReader answer(response.subspan(kHeaderSize));
+  auto forget_session = [&](uint32_t handle) {
+    if (is_session(handle)) {
+      upkeep_.after_loss_of(TpmHandle{handle});
+    }
+  };
   switch (command.code()) {
     case cc::flush_context:
-      upkeep_.after_loss_of(TpmHandle{parameters.u32()});
+      forget_session(parameters.u32());
       break;
     case cc::start_auth_session:
     case cc::context_load:
-      upkeep_.after_loss_of(TpmHandle{answer.u32()});
+      forget_session(answer.u32());
       break;
     default:
       if (auto layout = CommandLayout::read(command, {.handles = 1})) {

@@ -163,6 +163,20 @@ TEST_F(ManagedPower, SessionThatTheRawNodeFlushed_IsGone) {
   EXPECT_EQ(client.code(policy_get_digest(session)), kUnknownHandle);
 }
 
+// Handles of objects and of sessions are counted alike, and mean nothing to one another.
+TEST_F(ManagedPower, ObjectThatTheRawNodeLoadedOrFlushed_TakesNoSession) {
+  SpaceClient client = open();
+  uint32_t session = client.make(start_session());
+  uint32_t object = raw_.make(make_key(1));
+  ASSERT_EQ(object & 0xFFFFFF, session & 0xFFFFFF);
+  Bytes saved = parameters_of(raw_.must(context_save(object)));
+
+  raw_.must(flush_context(object));
+  EXPECT_EQ(client.code(policy_get_digest(session)), rc::success);
+  ASSERT_EQ(raw_.make(context_load(saved)), object);
+  EXPECT_EQ(client.code(policy_get_digest(session)), rc::success);
+}
+
 TEST_F(ManagedPower, SessionSavedByTheRawNode_LoadsInASpace) {
   SpaceClient client = open();
   uint32_t session = raw_.make(start_session());
