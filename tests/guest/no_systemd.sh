@@ -78,6 +78,14 @@ ctl 1 power off web01
 expect_output 'say --force'
 kill "$holder"
 wait "$holder" || true
+rm "$WORK/held"
+python3 -c 'import os, signal, sys; os.open("/dev/vtpm/by-name/web01-rm", os.O_RDWR); open(sys.argv[1], "w"); signal.pause()' "$WORK/held" &
+holder=$!
+wait_for 10 test -e "$WORK/held"
+ctl 1 stop web01
+expect_output "process $holder of user 0 has its managed node open"
+kill "$holder"
+wait "$holder" || true
 ctl 0 stop web01 web02
 expect_output 'web02: stopped'
 

@@ -104,6 +104,16 @@ int held_by_this_process(vtpm_status& status) {
   return 0;
 }
 
+// A TPM whose managed node two processes have open.
+int held_by_managed_clients(vtpm_spaces& spaces) {
+  spaces = {};
+  spaces.resp.count = 2;
+  spaces.resp.spaces[0] = {
+      .id = 1, .commands = 0, .pid = 4711, .uid = 1000, .objects = 0, .sessions = 0};
+  spaces.resp.spaces[1] = {.id = 2, .commands = 0, .pid = 0, .uid = 0, .objects = 0, .sessions = 0};
+  return 0;
+}
+
 class VtpmctlInstances : public VtpmctlCommand {
  protected:
   VtpmctlInstances() {
@@ -126,6 +136,20 @@ TEST_F(VtpmctlInstances, InUse_AreStoppedByForceAlone) {
 
   EXPECT_EQ(run({"stop", "web01", "--force"}), 0);
   EXPECT_EQ(ran_.size(), 1u);
+}
+
+TEST_F(VtpmctlCommand, TpmInUseByItsManagedNode_IsSwitchedByForceAlone) {
+  device_.on<vtpm_spaces>(VTPM_GET_SPACES, held_by_managed_clients);
+
+  EXPECT_EQ(run({"power", "off", "vtpm7"}), 1);
+  EXPECT_EQ(run({"power", "reset", "vtpm7"}), 1);
+  EXPECT_EQ(run({"terminate", "vtpm7"}), 1);
+  EXPECT_THAT(device_.asked, Each(AnyOf(VTPM_GET_STATUS, VTPM_GET_SPACES)));
+  EXPECT_THAT(err_.str(),
+              HasSubstr("process 4711 of user 1000 and 1 more have its managed node open"));
+
+  EXPECT_EQ(run({"power", "off", "vtpm7", "--force"}), 0);
+  EXPECT_EQ(device_.asked.back(), VTPM_STOP);
 }
 
 TEST_F(VtpmctlCommand, TpmInUse_IsSwitchedByForceAlone) {

@@ -474,7 +474,7 @@ class CommandLine {
   }
 
   void add_force(CLI::App* sub) {
-    sub->add_flag("--force", raw_.force, "Also while a client has the raw node open");
+    sub->add_flag("--force", raw_.force, "Also while a client has a node open");
   }
 
   void add_create() {

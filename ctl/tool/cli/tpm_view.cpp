@@ -164,10 +164,8 @@ std::string plural(uint64_t count, const std::string& thing) {
 }
 
 std::string words_of(const vtpm_space& space) {
-  std::string who = space.pid == 0 ? "a process that the daemon cannot see"
-                                   : "process " + std::to_string(space.pid);
-  return who + " of user " + std::to_string(space.uid) + ": " + plural(space.objects, "object") +
-         ", " + plural(space.sessions, "session") + ", " + plural(space.commands, "command");
+  return holder_in_words(space) + ": " + plural(space.objects, "object") + ", " +
+         plural(space.sessions, "session") + ", " + plural(space.commands, "command");
 }
 
 Report report_of(const vtpm_space& space) {

@@ -37,31 +37,62 @@ Process process_of(unsigned opener, std::string name) {
   return {process == 0 ? opener : process, std::move(name)};
 }
 
+constexpr const char* kUnseen = "a process that the daemon cannot see";  // of another PID namespace
+
+// Nothing: nobody has the raw node open.
+std::optional<std::string> raw_holder(DeviceClient& device) {
+  auto status = device.call(request::get_status);
+  if (!status || (status->flags & VTPM_STATUS_IN_USE) == 0) {
+    return std::nullopt;
+  }
+  // Without a control node it is our own process that holds it.
+  if (number_in_status(status->opener_pid, "PPid:") == static_cast<unsigned>(::getpid())) {
+    return std::nullopt;
+  }
+  auto details = device.call(request::get_details);
+  return holder_in_words(*status, details ? std::optional(*details) : std::nullopt) +
+         " has its raw node";
+}
+
+std::optional<std::string> managed_holder(DeviceClient& device) {
+  auto spaces = device.call(request::get_spaces);
+  if (!spaces || spaces->resp.count == 0) {
+    return std::nullopt;
+  }
+  std::string first = holder_in_words(spaces->resp.spaces[0]);
+  uint64_t others = uint64_t{spaces->resp.count} + spaces->resp.more - 1;
+  std::string managed = " its managed node";
+  return others == 0 ? first + " has" + managed
+                     : first + " and " + std::to_string(others) + " more have" + managed;
+}
+
 }  // namespace
 
 std::string holder_in_words(const vtpm_status& status, const std::optional<vtpm_details>& details) {
   if (status.opener_pid == 0) {
-    return "a process that the daemon cannot see";  // of another PID namespace
+    return kUnseen;
   }
   auto [number, name] = process_of(status.opener_pid, details ? text_in(details->opener) : "");
   std::string process = "process " + std::to_string(number);
   return name.empty() ? process : printable(name) + " (" + process + ")";
 }
 
+std::string holder_in_words(const vtpm_space& space) {
+  std::string process = space.pid == 0 ? kUnseen : "process " + std::to_string(space.pid);
+  return process + " of user " + std::to_string(space.uid);
+}
+
 Result<void> check_not_held(DeviceClient& device) {
-  auto status = device.call(request::get_status);
-  if (!status || (status->flags & VTPM_STATUS_IN_USE) == 0) {
+  auto holder = raw_holder(device);
+  if (!holder) {
+    holder = managed_holder(device);
+  }
+  if (!holder) {
     return {};
   }
-  // Without a control node it is our own process that holds it.
-  if (number_in_status(status->opener_pid, "PPid:") == static_cast<unsigned>(::getpid())) {
-    return {};
-  }
-  auto details = device.call(request::get_details);
-  std::string holder = holder_in_words(*status, details ? std::optional(*details) : std::nullopt);
   return tl::unexpected(device.error(
-      Errc::busy, "the TPM is in use: " + holder +
-                      " has its raw node open and would lose it. End that first, or say --force"));
+      Errc::busy,
+      "the TPM is in use: " + *holder + " open and would lose it. End that first, or say --force"));
 }
 
 }  // namespace vtpm
