@@ -87,6 +87,21 @@ stop_vtpmd vtpm0
 expect_exit 2 vtpmd --device vtpm0 --tpm 1.2 --state "file:$WORK/state12" --resource-manager on
 expect_output 'needs a TPM 2.0'
 
+step "on a host without the user tss it is said whose the node is"
+without_tss() {
+    sed '/^tss:/d' /etc/passwd >"$WORK/passwd"
+    sed '/^tss:/d' /etc/group >"$WORK/group"
+    # shellcheck disable=SC2016  # for the shell in the mount namespace
+    expect_exit 0 unshare --mount bash -c 'mount --bind "$0/passwd" /etc/passwd; mount --bind "$0/group" /etc/group; exec "$@"' \
+        "$WORK" vtpmd --device vtpm0 --state "file:$WORK/state" --daemon --pid-file "$WORK/pid" "$@"
+    kill "$(<"$WORK/pid")"
+    wait_for 10 is_missing /dev/vtpm0
+}
+without_tss
+expect_output "no user tss on this host: the managed node is root's"
+without_tss --rm-group daemon
+if grep 'no user tss' "$OUTPUT"; then fail "words on a node that is somebody's"; fi
+
 step "a name that is taken"
 touch /dev/vtpmrm0
 expect_exit 1 vtpmd --device vtpm0 --state "file:$WORK/state"
