@@ -158,23 +158,30 @@ void tell_who_may_use(const Options& options) {
   }
 }
 
+// What is served: the TPM, where its state is kept, how that does, and the keys to it.
+struct ServedState {
+  Engine& engine;
+  StateStore& store;
+  const DaemonHealth& health;  // hears of the store what it takes
+  const StateKeys& keys;
+  const SwtpmKey* migration_key;
+};
+
 // What lives while a TPM is served. Made from top to bottom, ended from bottom to top.
 class ServedTpm final : private Surroundings, private TpmListener {
  public:
-  // `health`: hears of the store what it takes.
-  ServedTpm(const Options& options, Engine& engine, StateStore& store, const StateKeys& keys,
-            const SwtpmKey* migration_key, const Lifetime& lifetime, const DaemonHealth& health)
+  ServedTpm(const Options& options, const ServedState& state, const Lifetime& lifetime)
       : options_(options),
         lifetime_(lifetime),
-        health_(health),
-        tpm_(engine, store, backoff_,
+        health_(state.health),
+        tpm_(state.engine, state.store, backoff_,
              {options.auto_shutdown, options.state.wait, options.resources}),
         dispatcher_({.tpm = tpm_,
                      .surroundings = *this,
                      .policy = options.control,
-                     .migration_key = migration_key,
-                     .file_key = keys.swtpm.empty() ? nullptr : &keys.swtpm,
-                     .sealed = !keys.empty()},
+                     .migration_key = state.migration_key,
+                     .file_key = state.keys.swtpm.empty() ? nullptr : &state.keys.swtpm,
+                     .sealed = !state.keys.empty()},
                     strand_, clock_),
         control_(dispatcher_),
         control_node_(control_, options.access),
@@ -557,8 +564,8 @@ Result<void> serve(const Options& options, std::optional<Background>& background
     return tl::unexpected(outside.error());
   }
   const SwtpmKey* migration_key = key->empty() ? nullptr : &*key;
-  std::optional<ServedTpm> served(std::in_place, options, **engine, watched, *keys, migration_key,
-                                  *lifetime, health);
+  ServedState state{**engine, watched, health, *keys, migration_key};
+  std::optional<ServedTpm> served(std::in_place, options, state, *lifetime);
   served->tell_status(
       [&](const std::string& status) { outside->notifier.tell("STATUS=" + status); });
   auto reason = run(*served, options, *lifetime, *outside);
