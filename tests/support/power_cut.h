@@ -53,7 +53,7 @@ class DiskImage {
 // for written. The kernel writes some of its own accord.
 class CachedDisk {
  public:
-  explicit CachedDisk(unsigned seed) : random_(seed) {}
+  explicit CachedDisk(uint64_t seed) : random_(seed) {}
 
   void follow(std::span<const FileChange> changes);
   // What is there when the power is lost: some of what was on its way arrives.

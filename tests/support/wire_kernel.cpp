@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 
 namespace vtpm {
@@ -123,7 +124,11 @@ void WireKernel::send_interrupt(Unique request) {
 
 bool WireKernel::receive(int timeout_ms) {
   pollfd poller{.fd = kernel_end_.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&poller, 1, timeout_ms) != 1) {
+  int ready = 0;
+  do {  // libFuzzer's clock is a signal
+    ready = ::poll(&poller, 1, timeout_ms);
+  } while (ready < 0 && errno == EINTR);
+  if (ready != 1) {
     return false;
   }
   constexpr size_t kLargestMessage = 140000;

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "engine/state/swtpm/dir_store.h"
+#include "tests/support/environment.h"
 #include "tests/support/power_cut.h"
 #include "tests/support/temporary_directory.h"
 
@@ -30,7 +31,7 @@ using Possible = std::set<int>;
 
 class DirHistory {
  public:
-  explicit DirHistory(unsigned seed)
+  explicit DirHistory(uint64_t seed)
       : random_(seed), faults_([this](std::string_view) { return trouble_ && below(9) == 0; }) {}
 
   void run() {
@@ -110,8 +111,8 @@ class DirHistory {
 };
 
 TEST(DirStoreHistory, PowerIsLost_WhatWasAcknowledgedIsThereOrWhatCameAfterIt) {
-  constexpr unsigned kHistories = 40;
-  for (unsigned seed = 1; seed <= kHistories; ++seed) {
+  uint64_t histories = number_from_environment("VTPM_HISTORIES", 40);
+  for (uint64_t seed = 1; seed <= histories; ++seed) {
     DirHistory history(seed);
     history.run();
 

@@ -6,11 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <set>
 
+#include "tests/support/environment.h"
 #include "tests/support/file_store_operations.h"
 #include "tests/support/must.h"
 #include "tests/support/power_cut.h"
@@ -40,7 +40,7 @@ struct Promise {
 
 class History {
  public:
-  explicit History(unsigned seed)
+  explicit History(uint64_t seed)
       : random_(seed), disk_(seed), faults_([this](std::string_view call) { return fails(call); }) {
     failing_ = seed % 3 == 0 ? 4 : 2;
   }
@@ -192,14 +192,12 @@ class History {
   std::array<Promise, kNames.size()> promises_;
 };
 
-unsigned histories() {
-  constexpr unsigned kHistories = 300;
-  const char* wanted = std::getenv("VTPM_HISTORIES");  // NOLINT: one thread
-  return wanted != nullptr ? static_cast<unsigned>(std::atoi(wanted)) : kHistories;
+uint64_t histories() {
+  return number_from_environment("VTPM_HISTORIES", 300);
 }
 
 TEST(FileStoreHistory, PowerIsLost_WhatWasAcknowledgedIsThereOrWhatCameAfterIt) {
-  for (unsigned seed = 1; seed <= histories(); ++seed) {
+  for (uint64_t seed = 1; seed <= histories(); ++seed) {
     SCOPED_TRACE("history " + std::to_string(seed));
     History history(seed);
     history.run();
@@ -212,7 +210,7 @@ TEST(FileStoreHistory, PowerIsLost_WhatWasAcknowledgedIsThereOrWhatCameAfterIt) 
 }
 
 TEST(FileStoreHistory, PowerIsLostAndASlotZeroed_WhatWasRemovedDoesNotComeBack) {
-  for (unsigned seed = 1; seed <= histories(); ++seed) {
+  for (uint64_t seed = 1; seed <= histories(); ++seed) {
     SCOPED_TRACE("history " + std::to_string(seed));
     History history(seed);
     history.run();
@@ -226,7 +224,7 @@ TEST(FileStoreHistory, PowerIsLostAndASlotZeroed_WhatWasRemovedDoesNotComeBack) 
 }
 
 TEST(FileStoreHistory, PowerIsLostAndBothSlotsZeroed_WhatWasAcknowledgedIsNeverNotThere) {
-  for (unsigned seed = 1; seed <= histories(); ++seed) {
+  for (uint64_t seed = 1; seed <= histories(); ++seed) {
     SCOPED_TRACE("history " + std::to_string(seed));
     History history(seed);
     history.run();

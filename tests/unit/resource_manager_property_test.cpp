@@ -3,19 +3,14 @@
 // begin; a failure tells its seed and the shortest sequence that fails.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <random>
 
+#include "tests/support/environment.h"
 #include "tests/support/managed_and_direct.h"
 
 namespace vtpm {
 namespace {
-
-uint64_t number_from_environment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);  // NOLINT: nobody changes it meanwhile
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 std::vector<Step> random_steps(uint64_t seed) {
   std::mt19937_64 random(seed);  // NOLINT: the same numbers for the same seed are the point
