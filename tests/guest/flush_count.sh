@@ -18,6 +18,7 @@ expect_calls() {
     shift 2
     start_vtpmd vtpm0 --state "$(state_in "$store" "$WORK/disk")" "$@"
     expect_exit 0 python3 "$LIB/counter.py" increment /dev/vtpm0 5 # whatever happens only at first
+    : >"$WORK/strace" # what the one before said is not believed
     strace -f -e "trace=$(IFS=, && echo "${CALLS[*]}")" -o "$WORK/calls" -p "${pids[vtpm0]}" 2>"$WORK/strace" &
     tracer=$!
     wait_for 10 is_traced
