@@ -2,8 +2,7 @@
 # guest: --timeout 240
 # The kernel's own selftests of its TPM devices, with /dev/tpm0 meaning the raw node and /dev/tpmrm0 the managed one.
 #
-# They are in Debian's package linux-source-6.1, of 139 MB, which is not installed for this alone: VTPM_KERNEL_SELFTESTS may
-# name a folder with tpm2.py and tpm2_tests.py instead.
+# They are in Debian's package linux-source; VTPM_KERNEL_SELFTESTS may name a folder with tpm2.py and tpm2_tests.py instead.
 
 . tests/guest/lib/lib.sh
 COMMAND_SECONDS=200
@@ -15,7 +14,7 @@ if [[ -z $selftests && -e ${sources[0]} ]]; then
     selftests=$WORK/tpm2
 fi
 if [[ -z $selftests ]]; then
-    echo "skipped: the kernel's selftests are not here: apt-get install linux-source-6.1 (139 MB), or VTPM_KERNEL_SELFTESTS=FOLDER"
+    echo "skipped: the kernel's selftests are not here: apt-get install linux-source, or VTPM_KERNEL_SELFTESTS=FOLDER"
     trap - EXIT ERR
     exit 77
 fi
