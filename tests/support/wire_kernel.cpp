@@ -13,6 +13,15 @@ namespace vtpm {
 namespace {
 
 constexpr int kPatienceMs = 10000;
+
+bool is_readable(int file, int timeout_ms) {
+  pollfd poller{.fd = file, .events = POLLIN, .revents = 0};
+  int ready = 0;
+  do {  // libFuzzer's clock is a signal
+    ready = ::poll(&poller, 1, timeout_ms);
+  } while (ready < 0 && errno == EINTR);
+  return ready == 1;
+}
 constexpr WireKernel::Unique kInitUnique = 1;
 
 template <class Structure>
@@ -123,12 +132,7 @@ void WireKernel::send_interrupt(Unique request) {
 }
 
 bool WireKernel::receive(int timeout_ms) {
-  pollfd poller{.fd = kernel_end_.get(), .events = POLLIN, .revents = 0};
-  int ready = 0;
-  do {  // libFuzzer's clock is a signal
-    ready = ::poll(&poller, 1, timeout_ms);
-  } while (ready < 0 && errno == EINTR);
-  if (ready != 1) {
+  if (!is_readable(kernel_end_.get(), timeout_ms)) {
     return false;
   }
   constexpr size_t kLargestMessage = 140000;
